@@ -1,0 +1,25 @@
+"""The errors of Nocturne's jobs and stores."""
+
+
+class NocturneError(Exception):
+    """Base of every error that Nocturne raises on purpose; the message says what to do."""
+
+
+class SettingsError(NocturneError):
+    """A setting is missing or has a value that cannot be used."""
+
+
+class BadInput(NocturneError):
+    """A file, an argument or a record that was given cannot be used as it is."""
+
+
+class TooLittleData(NocturneError):
+    """There is not enough listening data to train on; nothing was published."""
+
+
+class LeaseLost(NocturneError):
+    """This process does not hold the lease that it needs to write, or lost it."""
+
+
+class NotPublished(NocturneError):
+    """A generation was not made live; the one that was live still is."""

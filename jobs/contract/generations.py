@@ -1,0 +1,58 @@
+"""A generation: one trained model and everything derived from it, under one id."""
+
+import secrets
+from datetime import UTC, date, datetime
+from enum import StrEnum
+
+from pydantic import BaseModel, ConfigDict
+
+
+class State(StrEnum):
+    """Where a generation stands; it only moves forward, but for `LIVE` and `RETIRED`."""
+
+    TRAINED = "trained"
+    GATED = "gated"
+    REJECTED = "rejected"
+    INDEXED = "indexed"
+    LIVE = "live"
+    RETIRED = "retired"
+
+
+ID_PATTERN = r"g\d{8}T\d{4}_[0-9a-f]{8}"
+
+
+def new_generation_id(as_of: date) -> str:
+    """Return a new id: the window's end, the minute it was made, and eight random hex digits.
+
+    Letters, digits and underscores only, as Milvus wants in a collection's name.
+    """
+    return f"g{as_of:%Y%m%d}T{datetime.now(UTC):%H%M}_{secrets.token_hex(4)}"
+
+
+class Norms(BaseModel):
+    """Median Euclidean norm of the factors; a jump between generations is a warning."""
+
+    model_config = ConfigDict(frozen=True)
+
+    users: float
+    items: float
+
+
+class Manifest(BaseModel):
+    """What made a generation. Written last, so its presence says that training is whole."""
+
+    model_config = ConfigDict(frozen=True)
+
+    generation: str
+    as_of: date
+    window_start: date
+    lake_version: int
+    code_version: str
+    params: dict[str, float | int | str]
+    plays: int
+    pairs: int
+    users: int
+    items: int
+    norms: Norms
+    popular: list[str]
+    created_at: datetime

@@ -1,0 +1,63 @@
+"""Names that more than one part uses: lake paths, topics, collections, keys."""
+
+# Paths inside the lake bucket.
+LANDING_SONGS = "landing/songs"
+LANDING_USERS = "landing/users"
+LANDING_LOGS = "landing/logs"
+RAW_LOGS = "raw/logs"
+QUARANTINE_LOGS = "quarantine/logs"
+MASTER_SONGS = "master/songs"
+MASTER_SONGS_REJECTED = "master/songs_rejected"
+MASTER_USERS = "master/users"
+MASTER_USERS_REJECTED = "master/users_rejected"
+MODELS = "models"
+
+# MongoDB collections.
+SONGS = "songs"
+USERS = "users"
+GENERATIONS = "generations"
+SERVING_STATE = "serving_state"
+PLAY_COUNTS = "play_counts"
+LEASES = "leases"
+STREAM_HEALTH = "stream_health"
+
+LIVE = "live"
+"""`_id` of the one pointer document in `serving_state`."""
+
+LAKE_WRITER = "lake_writer"
+"""`_id` of the lease without which nobody writes a Delta table."""
+
+STREAM_QUERY = "stream_plays"
+"""Name of the streaming query, and `_id` of its heartbeat in `stream_health`."""
+
+MILVUS_ALIAS = "music_collection"
+
+
+def collection_name(generation: str) -> str:
+    """Return the Milvus collection that holds the item vectors of one generation."""
+    return f"{MILVUS_ALIAS}_{generation}"
+
+
+def user_factors_path(generation: str) -> str:
+    """Return the lake path of a generation's user factors (Parquet: id, vector)."""
+    return f"{MODELS}/{generation}/user_factors"
+
+
+def item_factors_path(generation: str) -> str:
+    """Return the lake path of a generation's item factors (Parquet: id, vector)."""
+    return f"{MODELS}/{generation}/item_factors"
+
+
+def manifest_key(generation: str) -> str:
+    """Return the object key of a generation's manifest; it is written last."""
+    return f"{MODELS}/{generation}/manifest.json"
+
+
+def cover_key(track_id: str) -> str:
+    """Return the object key of a song's cover in the media bucket."""
+    return f"covers/{track_id}.svg"
+
+
+def audio_key(track_id: str) -> str:
+    """Return the object key of a song's audio in the media bucket."""
+    return f"audio/{track_id}.mp3"

@@ -1,0 +1,91 @@
+"""Every setting of Nocturne: environment variables with the prefix `NOCTURNE_`."""
+
+from typing import Literal
+
+from pydantic import Field, ValidationError
+from pydantic_settings import BaseSettings, SettingsConfigDict
+
+from jobs.contract.errors import SettingsError
+
+PREFIX = "NOCTURNE_"
+
+
+class Settings(BaseSettings):
+    """Read from the environment once, at the edge, and passed on as an argument."""
+
+    model_config = SettingsConfigDict(env_prefix=PREFIX, frozen=True, extra="ignore")
+
+    environment: Literal["local", "production"] = Field(
+        "production", description="`local` opens the development-only token endpoint."
+    )
+    kafka_bootstrap: str = Field("127.0.0.1:9092", description="Kafka bootstrap servers.")
+    kafka_topic: str = Field("music_log", description="Topic of listening events.")
+    kafka_partitions: int = Field(2, ge=1, description="Partitions of a topic we create.")
+    mongo_uri: str = Field("mongodb://127.0.0.1:27017", description="MongoDB connection string.")
+    mongo_db: str = Field("nocturne", description="MongoDB database.")
+    milvus_uri: str = Field("http://127.0.0.1:19530", description="Milvus address.")
+    milvus_token: str = Field("", repr=False, description="Milvus `user:password`, if it asks.")
+    redis_url: str = Field("redis://127.0.0.1:6379/0", repr=False, description="Redis address.")
+    s3_endpoint: str = Field("http://127.0.0.1:9000", description="S3 (MinIO) address.")
+    s3_public_endpoint: str = Field("", description="S3 address players see; empty: the same.")
+    s3_access_key: str = Field("", repr=False, description="S3 access key.")
+    s3_secret_key: str = Field("", repr=False, description="S3 secret key.")
+    lake_bucket: str = Field("datalake", description="Bucket of the data lake.")
+    media_bucket: str = Field("media", description="Bucket of audio and covers.")
+    spark_master: str = Field("local[2]", description="Spark master of the jobs.")
+    checkpoint_dir: str = Field(
+        ".nocturne/checkpoints", description="Local folder of the stream's checkpoint."
+    )
+    supervisor_url: str = Field(
+        "", repr=False, description="XML-RPC address of supervisord; empty: none is used."
+    )
+
+    window_days: int = Field(90, ge=1, le=3650, description="Days of plays that train a model.")
+    rank: int = Field(64, ge=1, le=1024, description="Number of factors.")
+    reg: float = Field(6.0, gt=0, description="ALS regularisation (MLlib's scaling).")
+    alpha: float = Field(320.0, gt=0, description="ALS confidence of a unit weight.")
+    iterations: int = Field(15, ge=1, le=100, description="ALS iterations.")
+    weighting: Literal["log", "linear", "clipped", "binary"] = Field(
+        "log", description="How plays of a pair become its weight."
+    )
+    seed: int = Field(42, description="Seed of training and sampling.")
+    min_plays: int = Field(100, ge=1, description="Fewer plays in the window: no training.")
+    min_listeners: int = Field(10, ge=2, description="Fewer listeners: no training.")
+    min_songs: int = Field(10, ge=2, description="Fewer songs: no training.")
+    popular_songs: int = Field(200, ge=10, description="Songs in a generation's popular list.")
+    keep_generations: int = Field(3, ge=1, description="Servable generations that are kept.")
+    index_type: Literal["HNSW", "IVF_FLAT"] = Field("HNSW", description="Milvus index.")
+    min_index_recall: float = Field(
+        0.95, ge=0, le=1, description="Recall@10 against exact search below which none is published."
+    )
+
+    stream_trigger_seconds: int = Field(5, ge=1, description="Pause between micro-batches.")
+    stream_max_offsets: int = Field(50_000, ge=1, description="Messages in one micro-batch.")
+    stream_stale_seconds: int = Field(120, ge=10, description="A heartbeat older than this is stuck.")
+    watch_seconds: int = Field(1800, ge=5, description="Length of one stream_supervisor watch.")
+    lease_seconds: int = Field(60, ge=5, description="A lease that is not renewed ends after this.")
+
+    token_secret: str = Field("", repr=False, description="Key that signs listener tokens.")
+    token_hours: int = Field(24, ge=1, description="How long a listener token lives.")
+    session_user_weight: float = Field(
+        0.7, ge=0, le=1, description="Share of the listener in the session vector; rest: the song."
+    )
+    max_per_artist: int = Field(2, ge=1, description="Songs of one artist in one list.")
+    store_timeout_ms: int = Field(
+        1000, ge=50, description="How long serving waits for a store before the next rung."
+    )
+
+
+def load_settings() -> Settings:
+    """Read the settings from the environment.
+
+    Raises SettingsError that names each variable with a wrong value, and why.
+    """
+    try:
+        return Settings()
+    except ValidationError as error:
+        wrong = "; ".join(
+            f"{PREFIX}{str(e['loc'][0]).upper()}: {e['msg']} (got {e['input']!r})"
+            for e in error.errors()
+        )
+        raise SettingsError(f"wrong settings: {wrong}") from None
