@@ -17,6 +17,10 @@ class TooLittleData(NocturneError):
     """There is not enough listening data to train on; nothing was published."""
 
 
+class BadModel(NocturneError):
+    """A training or an index is not what its data says it must be; nothing was published."""
+
+
 class LeaseLost(NocturneError):
     """This process does not hold the lease that it needs to write, or lost it."""
 

@@ -1,5 +1,6 @@
 """A generation: one trained model and everything derived from it, under one id."""
 
+import re
 import secrets
 from datetime import UTC, date, datetime
 from enum import StrEnum
@@ -27,6 +28,13 @@ def new_generation_id(as_of: date) -> str:
     Letters, digits and underscores only, as Milvus wants in a collection's name.
     """
     return f"g{as_of:%Y%m%d}T{datetime.now(UTC):%H%M}_{secrets.token_hex(4)}"
+
+
+def generation_id(text: str) -> str:
+    """Return `text` if it can be the id of a generation; raises ValueError otherwise."""
+    if not re.fullmatch(ID_PATTERN, text):
+        raise ValueError(f"{text!r} is no generation id like g20261122T0200_1a2b3c4d")
+    return text
 
 
 class Norms(BaseModel):

@@ -53,6 +53,11 @@ def manifest_key(generation: str) -> str:
     return f"{MODELS}/{generation}/manifest.json"
 
 
+def report_key(generation: str) -> str:
+    """Return the object key of a generation's report: how good it was on later days."""
+    return f"{MODELS}/{generation}/report.json"
+
+
 def cover_key(track_id: str) -> str:
     """Return the object key of a song's cover in the media bucket."""
     return f"covers/{track_id}.svg"

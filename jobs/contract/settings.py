@@ -1,6 +1,6 @@
 """Every setting of Nocturne: environment variables with the prefix `NOCTURNE_`."""
 
-from typing import Literal
+from typing import Any, Literal
 
 from pydantic import Field, ValidationError
 from pydantic_settings import BaseSettings, SettingsConfigDict
@@ -40,6 +40,10 @@ class Settings(BaseSettings):
         "", repr=False, description="XML-RPC address of supervisord; empty: none is used."
     )
 
+    code_version: str = Field(
+        "", description="Version of the code, for manifests; empty: the git commit, if any."
+    )
+
     window_days: int = Field(90, ge=1, le=3650, description="Days of plays that train a model.")
     rank: int = Field(64, ge=1, le=1024, description="Number of factors.")
     reg: float = Field(6.0, gt=0, description="ALS regularisation (MLlib's scaling).")
@@ -56,12 +60,17 @@ class Settings(BaseSettings):
     keep_generations: int = Field(3, ge=1, description="Servable generations that are kept.")
     index_type: Literal["HNSW", "IVF_FLAT"] = Field("HNSW", description="Milvus index.")
     min_index_recall: float = Field(
-        0.95, ge=0, le=1, description="Recall@10 against exact search below which none is published."
+        0.95,
+        ge=0,
+        le=1,
+        description="Recall@10 against exact search below which none is published.",
     )
 
     stream_trigger_seconds: int = Field(5, ge=1, description="Pause between micro-batches.")
     stream_max_offsets: int = Field(50_000, ge=1, description="Messages in one micro-batch.")
-    stream_stale_seconds: int = Field(120, ge=10, description="A heartbeat older than this is stuck.")
+    stream_stale_seconds: int = Field(
+        120, ge=10, description="A heartbeat older than this is stuck."
+    )
     watch_seconds: int = Field(1800, ge=5, description="Length of one stream_supervisor watch.")
     lease_seconds: int = Field(60, ge=5, description="A lease that is not renewed ends after this.")
 
@@ -76,13 +85,13 @@ class Settings(BaseSettings):
     )
 
 
-def load_settings() -> Settings:
-    """Read the settings from the environment.
+def load_settings(**given: Any) -> Settings:
+    """Read the settings from the environment; a `given` value that isn't None comes first.
 
     Raises SettingsError that names each variable with a wrong value, and why.
     """
     try:
-        return Settings()
+        return Settings(**{name: value for name, value in given.items() if value is not None})
     except ValidationError as error:
         wrong = "; ".join(
             f"{PREFIX}{str(e['loc'][0]).upper()}: {e['msg']} (got {e['input']!r})"

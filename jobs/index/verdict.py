@@ -1,0 +1,39 @@
+"""Whether an index is what the lake says it must be."""
+
+from dataclasses import dataclass
+
+
+@dataclass(frozen=True)
+class Found:
+    """What a generation has in the lake and in the stores that serve it.
+
+    `bad` rows hold NaN or infinite numbers; `recall` is that of the index at 10.
+    """
+
+    lake_users: int
+    lake_items: int
+    bad: int
+    mongo_users: int
+    milvus_items: int
+    recall: float
+
+
+def problems(found: Found, min_recall: float) -> list[str]:
+    """Return a clause for each thing that is wrong; none means that it may be published."""
+    checks = [
+        (
+            found.lake_users == found.mongo_users,
+            f"{found.lake_users} listeners in the lake, {found.mongo_users} in MongoDB",
+        ),
+        (
+            found.lake_items == found.milvus_items,
+            f"{found.lake_items} songs in the lake, {found.milvus_items} in Milvus",
+        ),
+        (found.bad == 0, f"{found.bad} vectors with NaN or infinite numbers"),
+        (
+            found.recall >= min_recall,
+            f"recall@10 of the index is {found.recall:.3f}, below NOCTURNE_MIN_INDEX_RECALL="
+            f"{min_recall:g}",
+        ),
+    ]
+    return [clause for fine, clause in checks if not fine]

@@ -1,0 +1,27 @@
+"""The one SparkSession builder: UTC, Delta, S3A."""
+
+import os
+
+from pyspark.sql import SparkSession
+
+from jobs.contract.settings import Settings
+
+
+def spark_session(settings: Settings, app: str) -> SparkSession:
+    """Return the session of a job, on the master that spark-submit or the settings name.
+
+    Jars, Delta and the time zone come from `SPARK_CONF_DIR/spark-defaults.conf`, because the
+    class path is fixed before any Python runs; the addresses and keys of this deployment are
+    set here, so that no secret is in a file or on a command line.
+    """
+    builder = SparkSession.builder.appName(f"nocturne {app}")
+    if "PYSPARK_GATEWAY_PORT" not in os.environ:  # under spark-submit the master is set already
+        builder = builder.master(settings.spark_master)
+    s3a = "spark.hadoop.fs.s3a"
+    return (
+        builder.config(f"{s3a}.endpoint", settings.s3_endpoint)
+        .config(f"{s3a}.access.key", settings.s3_access_key)
+        .config(f"{s3a}.secret.key", settings.s3_secret_key)
+        .config("spark.executorEnv.PYTHONPATH", os.environ.get("PYTHONPATH", ""))
+        .getOrCreate()
+    )

@@ -1,0 +1,140 @@
+"""Which generations there are, and the one pointer that says which is live."""
+
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from typing import Any
+
+from pymongo import DESCENDING, ReturnDocument
+from pymongo.collection import Collection
+from pymongo.errors import DuplicateKeyError
+
+from jobs.contract import names
+from jobs.contract.errors import NotPublished
+from jobs.contract.generations import Manifest, State
+from jobs.contract.settings import Settings
+from jobs.stores.documents import Document, database
+
+
+@dataclass(frozen=True)
+class Pointer:
+    """What is live. `fence` grows with every switch, so that a late publisher is refused."""
+
+    generation: str | None
+    fence: int
+    published_at: datetime | None = None
+
+
+class Generations:
+    """The generations of one deployment and their history."""
+
+    def __init__(self, settings: Settings, timeout_ms: int = 10_000) -> None:
+        self._db = database(settings, timeout_ms)
+
+    def record_trained(self, manifest: Manifest) -> None:
+        """Write down a trained generation; a repeat of the same changes nothing."""
+        fields = manifest.model_dump(mode="json") | {"state": State.TRAINED}
+        del fields["generation"]
+        self._generations.update_one(
+            {"_id": manifest.generation}, {"$setOnInsert": fields}, upsert=True
+        )
+
+    def find(self, generation: str) -> Document | None:
+        """Return a generation's document: its manifest's fields and its state."""
+        return self._generations.find_one({"_id": generation})
+
+    def popular(self, generation: str) -> list[str]:
+        """Return the generation's popular songs, most played first."""
+        found = self._generations.find_one({"_id": generation}, {"popular": 1}) or {}
+        return [str(track) for track in found.get("popular", [])]
+
+    def set_state(self, generation: str, state: State) -> None:
+        """Move a generation to a state and remember when; an indexed one is servable again."""
+        change: Document = {
+            "$set": {"state": state},
+            "$push": {"history": {"state": state, "at": datetime.now(UTC)}},
+        }
+        if state == State.INDEXED:
+            change["$unset"] = {"gone": ""}
+        self._generations.update_one({"_id": generation}, change)
+
+    def live(self) -> Pointer:
+        """Return the pointer; generation None and fence 0 before the first publication."""
+        found = self._db[names.SERVING_STATE].find_one({"_id": names.LIVE})
+        if found is None:
+            return Pointer(None, 0)
+        return Pointer(found["generation"], int(found["fence"]), found["published_at"])
+
+    def switch(self, generation: str, expected: Pointer) -> Pointer:
+        """Make a generation live if the pointer still is as `expected`: a compare-and-set.
+
+        Raises NotPublished when somebody else switched in between; the pointer is theirs then.
+        """
+        change = {
+            "generation": generation,
+            "collection": names.collection_name(generation),
+            "fence": expected.fence + 1,
+            "published_at": datetime.now(UTC),
+        }
+        only_if = {"_id": names.LIVE, "fence": expected.fence}
+        try:
+            found: Any = self._db[names.SERVING_STATE].find_one_and_update(
+                only_if,
+                {"$set": change},
+                upsert=expected.fence == 0,
+                return_document=ReturnDocument.AFTER,
+            )
+        except DuplicateKeyError:
+            found = None
+        if found is None:
+            raise NotPublished(
+                f"{generation} was not published: the pointer moved on from fence "
+                f"{expected.fence} meanwhile; look at what is live and try again"
+            )
+        return self.settle()
+
+    def settle(self) -> Pointer:
+        """Let the states say what the pointer says, which alone decides; return the pointer.
+
+        A publisher that died between the two leaves states behind; its retry mends them here.
+        """
+        pointer = self.live()
+        others = {"state": State.LIVE, "_id": {"$ne": pointer.generation}}
+        for document in list(self._generations.find(others, {"_id": 1})):
+            self.set_state(document["_id"], State.RETIRED)
+        if pointer.generation:
+            found = self.find(pointer.generation)
+            if found and found["state"] != State.LIVE:
+                self.set_state(pointer.generation, State.LIVE)
+        return pointer
+
+    def servable(self) -> list[str]:
+        """Return the generations that can be live at once, the newest publication first."""
+        states = [State.LIVE, State.RETIRED]
+        found = self._generations.find({"state": {"$in": states}, "gone": {"$ne": True}})
+        by_live = sorted(found, key=_last_live, reverse=True)
+        return [str(d["_id"]) for d in by_live]
+
+    def forget(self, generation: str) -> None:
+        """Mark a retired generation as no longer servable: its vectors are gone."""
+        self._generations.update_one({"_id": generation}, {"$set": {"gone": True}})
+
+    def remove(self, generation: str) -> None:
+        """Remove the record of a generation that was never published."""
+        self._generations.delete_one({"_id": generation})
+
+    def all(self) -> list[Document]:
+        """Return every generation's document, the newest first."""
+        return list(self._generations.find().sort("created_at", DESCENDING))
+
+    def close(self) -> None:
+        """End the connections."""
+        self._db.client.close()
+
+    @property
+    def _generations(self) -> Collection[Document]:
+        return self._db[names.GENERATIONS]
+
+
+def _last_live(document: Document) -> datetime:
+    times = [h["at"] for h in document.get("history", []) if h["state"] == State.LIVE]
+    return max(times, default=datetime.min.replace(tzinfo=UTC))

@@ -1,0 +1,95 @@
+"""Objects in S3 (MinIO) without Spark: landing files, manifests, audio and covers."""
+
+from pathlib import Path
+from typing import Any
+
+import boto3
+from botocore.config import Config
+from botocore.exceptions import ClientError
+
+from jobs.contract.settings import Settings
+
+
+class Objects:
+    """Both buckets of one deployment. Safe to share between threads."""
+
+    def __init__(self, settings: Settings) -> None:
+        self._client = _client(settings, settings.s3_endpoint)
+        public = settings.s3_public_endpoint
+        self._public = _client(settings, public) if public else self._client
+
+    def ensure_bucket(self, bucket: str) -> None:
+        """Create the bucket unless it is there."""
+        try:
+            self._client.head_bucket(Bucket=bucket)
+        except ClientError as error:
+            if error.response["Error"]["Code"] not in ("404", "NoSuchBucket"):
+                raise
+            self._client.create_bucket(Bucket=bucket)
+
+    def put(self, bucket: str, key: str, body: bytes, content_type: str) -> None:
+        """Write one object whole; an old one of that key is replaced."""
+        self._client.put_object(Bucket=bucket, Key=key, Body=body, ContentType=content_type)
+
+    def upload(self, bucket: str, key: str, path: Path) -> None:
+        """Write a local file, in parts where it is large."""
+        self._client.upload_file(str(path), bucket, key)
+
+    def download(self, bucket: str, key: str, path: Path) -> None:
+        """Copy one object to a local file; raises KeyError where there is none."""
+        try:
+            self._client.download_file(bucket, key, str(path))
+        except ClientError as error:
+            if error.response["Error"]["Code"] in ("404", "NoSuchKey"):
+                raise KeyError(f"{bucket}/{key}") from None
+            raise
+
+    def get(self, bucket: str, key: str) -> bytes:
+        """Return one object; raises KeyError where there is none."""
+        try:
+            return bytes(self._client.get_object(Bucket=bucket, Key=key)["Body"].read())
+        except ClientError as error:
+            if error.response["Error"]["Code"] == "NoSuchKey":
+                raise KeyError(f"{bucket}/{key}") from None
+            raise
+
+    def keys(self, bucket: str, prefix: str) -> list[str]:
+        """Return every key below the prefix, in order."""
+        pages = self._client.get_paginator("list_objects_v2").paginate(Bucket=bucket, Prefix=prefix)
+        return [item["Key"] for page in pages for item in page.get("Contents", [])]
+
+    def exists(self, bucket: str, key: str) -> bool:
+        """Say whether there is such an object."""
+        return key in self.keys(bucket, key)
+
+    def delete_below(self, bucket: str, prefix: str) -> int:
+        """Delete every object below the prefix; return how many there were."""
+        keys = self.keys(bucket, prefix)
+        for start in range(0, len(keys), 1000):
+            batch = [{"Key": key} for key in keys[start : start + 1000]]
+            self._client.delete_objects(Bucket=bucket, Delete={"Objects": batch})
+        return len(keys)
+
+    def presigned(self, bucket: str, key: str, seconds: int) -> str:
+        """Return a URL that gives this object to anyone who has it, for some seconds."""
+        return str(
+            self._public.generate_presigned_url(
+                "get_object", Params={"Bucket": bucket, "Key": key}, ExpiresIn=seconds
+            )
+        )
+
+
+def _client(settings: Settings, endpoint: str) -> Any:
+    return boto3.client(
+        "s3",
+        endpoint_url=endpoint,
+        aws_access_key_id=settings.s3_access_key,
+        aws_secret_access_key=settings.s3_secret_key,
+        region_name="us-east-1",
+        config=Config(
+            s3={"addressing_style": "path"},
+            max_pool_connections=16,
+            connect_timeout=5,
+            retries={"max_attempts": 3, "mode": "standard"},
+        ),
+    )

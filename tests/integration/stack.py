@@ -1,0 +1,121 @@
+"""A local stack of the tests' own: its own ports, its own state folder."""
+
+import json
+import os
+import socket
+import subprocess
+import sys
+from dataclasses import dataclass
+from pathlib import Path
+
+import requests
+
+from infra.local.config import Local, environment, stack_secrets
+from infra.local.install import ROOT
+from jobs.contract.settings import Settings
+from jobs.contract.tokens import listener_token
+
+SETTINGS = {
+    "NOCTURNE_STREAM_TRIGGER_SECONDS": "1",
+    "NOCTURNE_WATCH_SECONDS": "20",
+    "NOCTURNE_MIN_PLAYS": "50",
+    "NOCTURNE_LEASE_SECONDS": "20",
+}
+"""What tests cannot wait for in its default."""
+
+
+@dataclass(frozen=True)
+class Stack:
+    """The running stack: `env` is the whole environment of a job's subprocess."""
+
+    env: dict[str, str]
+    local: Local
+    settings: Settings
+
+    @property
+    def app_url(self) -> str:
+        """Where the Flask app answers."""
+        return f"http://127.0.0.1:{self.local.app_port}"
+
+    def run(
+        self, command: list[str], timeout: float = 400, **env: str
+    ) -> subprocess.CompletedProcess[str]:
+        """Run a command in the stack's environment; keep its output, do not raise."""
+        if command[0] == "python":
+            command = [sys.executable, *command[1:]]
+        return subprocess.run(
+            command,
+            cwd=ROOT,
+            env=self.env | env,
+            capture_output=True,
+            text=True,
+            timeout=timeout,
+        )
+
+    def headers(self, user_id: str) -> dict[str, str]:
+        """Return the headers of a request by this listener."""
+        return {"Authorization": f"Bearer {listener_token(self.settings, user_id)}"}
+
+    def airflow(self, method: str, path: str, user: str = "admin", **kwargs: object):
+        """Call Airflow's REST API as one of its users; return the response."""
+        url = self.env["AIRFLOW_URL"]
+        login = {"username": user, "password": stack_secrets(self.local.state)[f"airflow_{user}"]}
+        token = requests.post(f"{url}/auth/token", json=login, timeout=30).json()["access_token"]
+        headers = {"Authorization": f"Bearer {token}"}
+        return requests.request(
+            method, f"{url}/api/v2/{path}", headers=headers, timeout=60, **kwargs
+        )
+
+
+def free_ports(state: Path) -> Local:
+    """Return ports that nothing listens on now."""
+    single = [name for name in Local.model_fields if name.endswith("_port")]
+    blocks = {"milvus_internal_port": 8, "etcd_port": 2}
+    taken: dict[str, int] = {}
+    start = 21_000 + os.getpid() % 5_000
+    for name in single:
+        start = _free_block(start, blocks.get(name, 1))
+        taken[name] = start
+        start += blocks.get(name, 1)
+    return Local(state=state, **taken)
+
+
+def _free_block(start: int, size: int) -> int:
+    while not all(_is_free(start + i) for i in range(size)):
+        start += 1
+    return start
+
+
+def _is_free(port: int) -> bool:
+    with socket.socket() as probe:
+        try:
+            probe.bind(("127.0.0.1", port))
+        except OSError:
+            return False
+    return True
+
+
+def stack_of(local: Local) -> Stack:
+    """Describe the stack with these ports."""
+    env = environment(local)
+    settings = Settings(
+        **{
+            k.removeprefix("NOCTURNE_").lower(): v
+            for k, v in env.items()
+            if k.startswith("NOCTURNE_")
+        }
+    )
+    return Stack(env, local, settings)
+
+
+def make(target: str, local: Local) -> None:
+    """Run `up` or `down` for this stack, with its output shown."""
+    ports = {
+        f"NOCTURNE_{k.upper()}": str(v) for k, v in json.loads(local.model_dump_json()).items()
+    }
+    subprocess.run(
+        [sys.executable, "-m", "infra.local.stack", target],
+        cwd=ROOT,
+        env=os.environ | SETTINGS | ports | {"PYTHONPATH": str(ROOT)},
+        check=True,
+    )

@@ -1,0 +1,183 @@
+"""Each store away in turn, refusing or silent: songs all the same, soon, and said so."""
+
+import socket
+import threading
+import time
+from contextlib import suppress
+from urllib.parse import urlsplit
+
+import pytest
+
+from jobs.contract import names
+from jobs.contract.tokens import listener_token
+from jobs.stores.documents import database
+from jobs.stores.generations import Generations
+from serving.app import create_app
+from serving.services import EXTENSION
+
+SECONDS = 0.5
+"""How long the app waits for a store in these tests."""
+
+
+class Wire:
+    """A TCP wire to one store that can be cut, or left without an answer."""
+
+    def __init__(self, address):
+        parts = urlsplit(address)
+        self._to = (parts.hostname, parts.port)
+        self._open = []
+        self._silent = False
+        self.port = self._listen(0)
+        self.address = address.replace(f":{parts.port}", f":{self.port}", 1)
+
+    def _listen(self, port):
+        self._server = socket.create_server(("127.0.0.1", port))
+        threading.Thread(target=self._accept, args=(self._server,), daemon=True).start()
+        return self._server.getsockname()[1]
+
+    def _accept(self, server):
+        with suppress(OSError):
+            while True:
+                near, _ = server.accept()
+                far = socket.create_connection(self._to)
+                self._open += [near, far]
+                for ends in ((near, far), (far, near)):
+                    threading.Thread(target=self._carry, args=ends, daemon=True).start()
+
+    def _carry(self, source, sink):
+        with suppress(OSError):
+            while data := source.recv(65536):
+                if not self._silent:
+                    sink.sendall(data)
+            sink.close()
+
+    def break_it(self, how):
+        if how == "silent":
+            self._silent = True
+            return
+        # Only shutdown wakes the thread that waits in accept; close alone leaves the port open.
+        with suppress(OSError):
+            self._server.shutdown(socket.SHUT_RDWR)
+        self._server.close()
+        for end in self._open:
+            with suppress(OSError):
+                end.shutdown(socket.SHUT_RDWR)
+            end.close()
+        self._open.clear()
+
+    def mend(self):
+        self._silent = False
+        if self._server.fileno() == -1:
+            self._listen(self.port)
+
+
+@pytest.fixture
+def wires(stack):
+    wires = {
+        "mongodb": Wire(stack.settings.mongo_uri),
+        "milvus": Wire(stack.settings.milvus_uri),
+        "redis": Wire(stack.settings.redis_url),
+    }
+    yield wires
+    for wire in wires.values():
+        wire.break_it("cut")
+
+
+@pytest.fixture
+def client(published, stack, wires):
+    settings = stack.settings.model_copy(
+        update={
+            "mongo_uri": f"{wires['mongodb'].address}/?directConnection=true",
+            "milvus_uri": wires["milvus"].address,
+            "redis_url": wires["redis"].address,
+            "store_timeout_ms": int(SECONDS * 1000),
+        }
+    )
+    app = create_app(settings)
+    yield app.test_client()
+    app.extensions[EXTENSION].stores.close()
+
+
+@pytest.fixture(scope="module")
+def listener(published, stack):
+    generations = Generations(stack.settings)
+    field = f"vectors.{generations.live().generation}"
+    generations.close()
+    db = database(stack.settings)
+    user = db[names.USERS].find_one({field: {"$exists": True}}, {"_id": 1})["_id"]
+    db.client.close()
+    return {"Authorization": f"Bearer {listener_token(stack.settings, user)}"}
+
+
+def home(client, listener):
+    started = time.monotonic()
+    response = client.get("/recommend/home?limit=10", headers=listener)
+    return response, time.monotonic() - started
+
+
+@pytest.mark.parametrize("how", ["cut", "silent"])
+@pytest.mark.parametrize(
+    ("part", "strategy"),
+    [("milvus", "popular"), ("mongodb", "popular_memory"), ("redis", "user_vector")],
+)
+def test_songs_all_the_same(client, listener, wires, part, strategy, how):
+    first, _ = home(client, listener)
+    assert (first.json["strategy"], first.json["degraded"]) == ("user_vector", [])
+    wires[part].break_it(how)
+    for _ in range(4):
+        response, took = home(client, listener)
+        assert response.status_code == 200
+        assert (response.json["strategy"], response.json["degraded"]) == (strategy, [part])
+        assert response.json["generation"] == first.json["generation"]
+        tracks = [song["track_id"] for song in response.json["songs"]]
+        assert len(set(tracks)) == 10
+        assert all(song["title"] for song in response.json["songs"])
+        assert took < 4 * SECONDS
+    assert took < SECONDS / 2  # by now nobody waits for it any more
+    body = {"current": tracks[0], "queued": tracks[1:3]}
+    following = client.post("/recommend/next", json=body, headers=listener)
+    assert following.status_code == 200
+    assert len(following.json["songs"]) == 5
+    assert not set(tracks[:3]) & {song["track_id"] for song in following.json["songs"]}
+    ready = client.get("/readyz")
+    assert (ready.status_code, ready.json["degraded"]) == (200, [part])
+
+    wires[part].mend()
+    deadline = time.monotonic() + 20
+    while home(client, listener)[0].json["degraded"]:
+        assert time.monotonic() < deadline, f"{part} did not come back"
+        time.sleep(0.5)
+
+
+def test_catalogue_from_memory_while_mongodb_is_away(client, wires):
+    token = {
+        "Authorization": f"Bearer {client.post('/dev/token', json={'user_id': 'x'}).json['token']}"
+    }
+    popular = client.get("/recommend/home?limit=5", headers=token).json["songs"]
+    wires["mongodb"].break_it("cut")
+    found = client.get("/search", query_string={"q": popular[0]["title"]})
+    assert found.json["degraded"] == ["mongodb"]
+    assert popular[0]["track_id"] in [s["track_id"] for s in found.json["songs"]]
+    assert client.get(f"/songs/{popular[1]['track_id']}").json["title"] == popular[1]["title"]
+    assert client.get("/songs/not-held-in-memory").status_code == 503
+    first = client.get("/songs?limit=3").json
+    rest = client.get("/songs", query_string={"cursor": first["next_cursor"]}).json
+    assert not {s["track_id"] for s in first["songs"]} & {s["track_id"] for s in rest["songs"]}
+
+
+def test_events_are_refused_while_the_broker_is_away(stack):
+    with socket.socket() as closed:
+        closed.bind(("127.0.0.1", 0))
+        address = f"127.0.0.1:{closed.getsockname()[1]}"
+    app = create_app(stack.settings.model_copy(update={"kafka_bootstrap": address}))
+    client = app.test_client()
+    headers = {"Authorization": f"Bearer {listener_token(stack.settings, 'x')}"}
+    now = int(time.time() * 1000)
+    event = {"event_id": "e", "track_id": "t", "timestamp": now, "action": "skip"}
+    for _ in range(3):
+        started = time.monotonic()
+        response = client.post("/events", json={"events": [event]}, headers=headers)
+        assert (response.status_code, response.headers["Retry-After"]) == (503, "5")
+        assert response.mimetype == "application/problem+json"
+    assert time.monotonic() - started < 1  # the third does not wait for the broker
+    app.extensions[EXTENSION].stores.close()
