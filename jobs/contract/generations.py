@@ -1,5 +1,6 @@
 """A generation: one trained model and everything derived from it, under one id."""
 
+import hashlib
 import re
 import secrets
 from datetime import UTC, date, datetime
@@ -28,6 +29,12 @@ def new_generation_id(as_of: date) -> str:
     Letters, digits and underscores only, as Milvus wants in a collection's name.
     """
     return f"g{as_of:%Y%m%d}T{datetime.now(UTC):%H%M}_{secrets.token_hex(4)}"
+
+
+def run_generation_id(as_of: date, made_at: datetime, run: str) -> str:
+    """Return the id of what one scheduler run trains: the same however often it is repeated."""
+    digits = hashlib.sha256(f"{as_of}/{run}".encode()).hexdigest()[:8]
+    return f"g{as_of:%Y%m%d}T{made_at.astimezone(UTC):%H%M}_{digits}"
 
 
 def generation_id(text: str) -> str:

@@ -1,0 +1,25 @@
+"""Load the catalogue: songs and users from `landing/` into the master lists and MongoDB.
+
+Daily at 01:00 UTC. Reads every file below `landing/songs` and `landing/users` as it came
+(CSV, pipe-separated, JSON lines, Parquet), maps and repairs its columns, and keeps each refused
+row with its reason in `master/songs_rejected` and `master/users_rejected`. A repeat changes
+nothing, and the play counts of songs are never touched.
+
+If it fails: infra/runbooks/etl_master_data.md.
+"""
+
+from airflow.sdk import DAG
+
+from plugins.operators import DEFAULT_ARGS, spark_job
+
+with DAG(
+    dag_id="etl_master_data",
+    description="Songs and users from landing/ into the master lists and MongoDB",
+    schedule="0 1 * * *",
+    catchup=False,  # no start_date: a new installation waits for its first night
+    max_active_runs=1,
+    default_args=DEFAULT_ARGS,
+    tags=["catalogue", "nightly"],
+    doc_md=__doc__,
+):
+    spark_job("songs", "etl_master_data") >> spark_job("users", "etl_users")

@@ -1,0 +1,55 @@
+"""Index a trained generation in Milvus, verify it and make it live.
+
+Runs when `train_als` has announced a generation, which the asset event names; several that
+were announced meanwhile are published in their order. Index and vectors are built beside the
+live ones; row counts, numbers and the recall of the index are verified before the one pointer
+is switched, and old generations beyond the last few are removed last. By hand: give the id of
+a generation that is in the lake; a retired one that is still kept is a rollback.
+
+If it fails: infra/runbooks/rebuild_index.md. What was live before still is.
+"""
+
+from airflow.sdk import DAG, Asset, Param, task
+
+from jobs.contract.assets import GENERATION_NAME, GENERATION_URI
+from jobs.contract.generations import ID_PATTERN
+from plugins.operators import DEFAULT_ARGS, python_job, spark_job
+
+GENERATION = Asset(name=GENERATION_NAME, uri=GENERATION_URI)
+
+
+@task
+def generations(*, params, triggering_asset_events=None) -> list[str]:
+    """Return the generations to publish, oldest event first."""
+    if params["generation"]:
+        return [params["generation"]]
+    events = (triggering_asset_events or {}).get(GENERATION, [])
+    if not events:
+        raise ValueError("no asset event started this run: give the Param `generation`")
+    return list(dict.fromkeys(event.extra["generation"] for event in events))
+
+
+with DAG(
+    dag_id="rebuild_index",
+    description="A trained generation -> Milvus and user vectors -> verified -> live",
+    schedule=[GENERATION],
+    catchup=False,
+    max_active_runs=1,
+    default_args=DEFAULT_ARGS,
+    params={
+        "generation": Param(
+            None,
+            type=["null", "string"],
+            pattern=f"^{ID_PATTERN}$",
+            description="Generation to publish; empty: those of the asset events.",
+        ),
+    },
+    tags=["model", "nightly"],
+    doc_md=__doc__,
+):
+    wanted = generations()
+    indexed = spark_job("build_index", "build_index", wanted)
+    published = python_job(
+        "publish", "publish", "{{ ti.xcom_pull(task_ids='generations') | join(' ') }}"
+    )
+    indexed >> published

@@ -1,0 +1,79 @@
+"""Train ALS on the plays of the last 90 days and record one generation.
+
+Daily at 02:00 UTC. The day of the run ends the window, `[day - 90, day)`, so a repeat and a
+backfill train on the same plays: `airflow backfill create --dag-id train_als --from-date ...`.
+With too little data the run fails and says what is missing; the live generation stays. The
+generation that was trained is announced as an event of the asset `generation`, on which
+`rebuild_index` publishes it.
+
+If it fails: infra/runbooks/train_als.md.
+"""
+
+from airflow.sdk import DAG, Asset, Param, task
+
+from jobs.contract.assets import GENERATION_NAME, GENERATION_URI
+from jobs.contract.settings import load_settings
+from plugins.operators import DEFAULT_ARGS, spark_job
+
+GENERATION = Asset(name=GENERATION_NAME, uri=GENERATION_URI)
+
+
+@task
+def choose(*, dag_run, params) -> dict[str, str]:
+    """Return the day that ends the window and the id of this run's generation."""
+    from datetime import date
+
+    from jobs.contract.generations import run_generation_id
+
+    at = dag_run.logical_date or dag_run.run_after
+    as_of = date.fromisoformat(params["as_of"]) if params["as_of"] else at.date()
+    return {
+        "as_of": as_of.isoformat(),
+        "generation": run_generation_id(as_of, dag_run.run_after, dag_run.run_id),
+    }
+
+
+@task(outlets=[GENERATION])
+def announce(generation: str, *, outlet_events) -> str:
+    """Tell whoever waits for the asset which generation is there."""
+    outlet_events[GENERATION].extra = {"generation": generation}
+    return generation
+
+
+with DAG(
+    dag_id="train_als",
+    description="ALS on the last 90 days of plays -> a generation in the lake",
+    schedule="0 2 * * *",
+    catchup=False,  # no start_date: a new installation waits for its first night
+    max_active_runs=1,
+    default_args=DEFAULT_ARGS,
+    params={
+        "as_of": Param(
+            None,
+            type=["null", "string"],
+            format="date",
+            description="Day (UTC) that ends the window and is not part of it; "
+            "empty: the day of the run.",
+        ),
+        "window_days": Param(
+            load_settings().window_days,
+            type="integer",
+            minimum=1,
+            maximum=3650,
+            description="Days of plays to train on.",
+        ),
+    },
+    tags=["model", "nightly"],
+    doc_md=__doc__,
+):
+    chosen = choose()
+    trained = spark_job(
+        "train",
+        "train_als",
+        [
+            "--as-of={{ ti.xcom_pull(task_ids='choose')['as_of'] }}",
+            "--generation={{ ti.xcom_pull(task_ids='choose')['generation'] }}",
+            "--window-days={{ params.window_days }}",
+        ],
+    )
+    chosen >> trained >> announce(chosen["generation"])
