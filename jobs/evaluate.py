@@ -15,12 +15,13 @@ from pyspark.sql import SparkSession
 from pyspark.sql import functions as F
 
 from jobs.contract import names
-from jobs.contract.errors import BadInput, NocturneError
+from jobs.contract.errors import NocturneError
 from jobs.contract.generations import Manifest, generation_id
 from jobs.contract.settings import Settings, load_settings
 from jobs.phases import phase
 from jobs.session import spark_session
 from jobs.stores import lake
+from jobs.stores.manifests import read_manifest
 from jobs.stores.objects import Objects
 from jobs.training import holdout, ranking, window
 from jobs.training.ranking import Floats, Holdout, Quality
@@ -32,12 +33,7 @@ Table = dict[str, dict[str, Quality]]
 
 def evaluate(settings: Settings, generation: str, days: int) -> Table:
     """Judge one generation and write its report; empty when nobody can be judged yet."""
-    objects, bucket = Objects(settings), settings.lake_bucket
-    try:
-        body = objects.get(bucket, names.manifest_key(generation))
-    except KeyError:
-        raise BadInput(f"there is no trained generation {generation}: see train_als") from None
-    manifest = Manifest.model_validate_json(body)
+    manifest = read_manifest(settings, generation)
     spark = spark_session(settings, f"evaluate {generation}")
     try:
         with timed("reading"):
@@ -59,7 +55,8 @@ def evaluate(settings: Settings, generation: str, days: int) -> Table:
             for protocol in ("unheard", "all")
         }
     report = json.dumps(_report(manifest, days, table), indent=1).encode()
-    objects.put(bucket, names.report_key(generation), report, "application/json")
+    key = names.report_key(generation)
+    Objects(settings).put(settings.lake_bucket, key, report, "application/json")
     return table
 
 

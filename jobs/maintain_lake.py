@@ -13,10 +13,10 @@ from jobs.contract.names import QUARANTINE_LOGS, RAW_LOGS
 from jobs.contract.settings import Settings, load_settings
 from jobs.session import spark_session
 from jobs.stores import lake
-from jobs.stores.documents import Documents
 from jobs.stores.lease import lake_writer
+from jobs.stores.play_counts import PlayCounts
 from jobs.stores.stream_health import StreamHealth
-from jobs.stream.counts import plays_per_day, week_start
+from jobs.stream.counts import plays_per_day
 
 FIRST_DAY = date(1970, 1, 1)
 LAST_DAY = date(9999, 1, 1)
@@ -38,10 +38,13 @@ def maintain(settings: Settings, today: date, compact: bool) -> None:
             batch = lake.committed_version(spark, raw, app_id) if app_id else -1
             rows = plays_per_day(logs).toLocalIterator()
             plays = ((r.track_id, r.date, r.plays) for r in rows)
-            documents = Documents(settings)
-            written = documents.set_plays(plays, app_id, batch)
-            documents.refresh_song_counts(today, week_start(today), None)
-            print(f"maintain_lake: {written} play counts set from the lake", flush=True)
+            counts = PlayCounts(settings)
+            written = counts.set_all(plays, today, app_id, batch)
+            changed = counts.refresh_songs(today)
+            print(
+                f"maintain_lake: {written} tracks have plays, {changed} songs' counts changed",
+                flush=True,
+            )
     finally:
         spark.stop()
 

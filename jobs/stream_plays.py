@@ -25,10 +25,10 @@ from jobs.contract.names import QUARANTINE_LOGS, RAW_LOGS, STREAM_QUERY
 from jobs.contract.settings import Settings, load_settings
 from jobs.session import spark_session
 from jobs.stores import lake
-from jobs.stores.documents import Documents
 from jobs.stores.lease import Lease
+from jobs.stores.play_counts import PlayCounts
 from jobs.stores.stream_health import StreamHealth
-from jobs.stream.counts import plays_per_day, week_start
+from jobs.stream.counts import plays_per_day
 from jobs.stream.parse import parse_messages
 from jobs.stream.validate import accepted, refused
 
@@ -45,7 +45,7 @@ class Batches:
         self._quarantine = lake.url(settings, QUARANTINE_LOGS)
         self._app_id = app_id
         self._lease = lease
-        self._documents = Documents(settings)
+        self._counts = PlayCounts(settings)
         self.last = -1
         self.rows = 0
 
@@ -69,10 +69,8 @@ class Batches:
         plays = [(r.track_id, r.date, r.plays) for r in plays_per_day(events).collect()]
         if not plays:
             return
-        today = datetime.now(UTC).date()
-        self._documents.add_plays(plays, self._app_id, batch)
-        tracks = sorted({track for track, _, _ in plays})
-        self._documents.refresh_song_counts(today, week_start(today), tracks)
+        tracks = self._counts.add(plays, self._app_id, batch)
+        self._counts.refresh_songs(datetime.now(UTC).date(), tracks)
 
 
 def stream_app_id(checkpoint: Path) -> str:

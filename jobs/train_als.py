@@ -9,6 +9,7 @@ import argparse
 import shutil
 import subprocess
 import sys
+from contextlib import suppress
 from datetime import UTC, date, datetime
 from functools import partial
 from pathlib import Path
@@ -24,6 +25,7 @@ from jobs.phases import phase
 from jobs.session import spark_session
 from jobs.stores import lake
 from jobs.stores.generations import Generations
+from jobs.stores.manifests import read_manifest, write_manifest
 from jobs.stores.objects import Objects
 from jobs.training import als, checks, window
 from jobs.training.weights import Weighting, weighted
@@ -37,15 +39,16 @@ def train(settings: Settings, as_of: date, generation: str) -> Manifest:
     Raises TooLittleData before anything is written. A run that fails later removes what it
     wrote, so that there is never half a generation.
     """
-    objects, bucket = Objects(settings), settings.lake_bucket
-    found = _earlier(objects, bucket, generation)
+    found = None
+    with suppress(BadInput):
+        found = read_manifest(settings, generation)
     if found is None:
         try:
             found = _train(settings, as_of, generation)
-            body = found.model_dump_json(indent=1).encode()
-            objects.put(bucket, names.manifest_key(generation), body, "application/json")
+            write_manifest(settings, found)
         except BaseException:
-            objects.delete_below(bucket, f"{names.MODELS}/{generation}/")
+            written = f"{names.MODELS}/{generation}/"
+            Objects(settings).delete_below(settings.lake_bucket, written)
             raise
     elif (found.as_of, found.params) == (as_of, parameters(settings)):
         print(f"train_als: {generation} is trained since {found.created_at}: nothing to do")
@@ -74,14 +77,6 @@ def code_version(settings: Settings) -> str:
         command, cwd=Path(__file__).parent, capture_output=True, text=True, check=False
     )
     return answer.stdout.strip() or "unknown"
-
-
-def _earlier(objects: Objects, bucket: str, generation: str) -> Manifest | None:
-    try:
-        body = objects.get(bucket, names.manifest_key(generation))
-    except KeyError:
-        return None
-    return Manifest.model_validate_json(body)
 
 
 def _train(settings: Settings, as_of: date, generation: str) -> Manifest:

@@ -1,5 +1,6 @@
 """The stores behind their circuits, and what the recommender reads from them."""
 
+import logging
 from collections.abc import Iterable
 from dataclasses import dataclass
 
@@ -49,6 +50,8 @@ class Stores:
 
 def stores_of(settings: Settings) -> Stores:
     """Return the stores of a deployment; nothing is connected yet."""
+    # It writes a traceback for every failed call; Part says once that Milvus is away.
+    logging.getLogger("pymilvus").setLevel(logging.CRITICAL)
     wait = settings.store_timeout_ms
 
     def mongo() -> Mongo:

@@ -7,7 +7,7 @@ import zipfile
 from collections.abc import Iterator
 from http.client import HTTPException
 from pathlib import Path
-from typing import IO
+from typing import IO, Protocol
 from urllib.error import HTTPError, URLError
 from urllib.parse import unquote, urlsplit
 from urllib.request import Request, urlopen
@@ -45,6 +45,8 @@ def unpack(path: Path, folder: Path, max_bytes: int) -> list[Path]:
     locked, holds no data, or more than `max_bytes`.
     """
     room = _Room(max_bytes, path.name)
+    folder = folder / "unpacked"  # so that no member takes the name of what it comes out of
+    folder.mkdir(parents=True, exist_ok=True)
     try:
         if _starts_with(path, b"PK\x03\x04"):
             with zipfile.ZipFile(path) as archive:
@@ -67,13 +69,19 @@ def safe_name(path: str) -> str:
     return re.sub(r"[^A-Za-z0-9.-]+", "-", path.strip("/")).lstrip(".-")[-100:] or "log"
 
 
+class Readable(Protocol):
+    """What can be read in chunks: a file, a member of an archive, an HTTP answer."""
+
+    def read(self, size: int, /) -> bytes: ...
+
+
 class _Room:
     """Counts the bytes that unpacking may still write, so that no archive fills the disk."""
 
     def __init__(self, max_bytes: int, name: str) -> None:
         self._left, self._max, self._name = max_bytes, max_bytes, name
 
-    def copy(self, stream: IO[bytes], target: Path) -> None:
+    def copy(self, stream: Readable, target: Path) -> None:
         with target.open("wb") as out:
             while chunk := stream.read(CHUNK_BYTES):
                 self._left -= len(chunk)
@@ -85,7 +93,7 @@ class _Room:
 def _unpack_members(
     members: Iterator[tuple[str, IO[bytes]]], folder: Path, room: _Room
 ) -> list[Path]:
-    files = []
+    files: list[Path] = []
     for name, stream in members:
         if any(NOT_DATA.match(part) for part in Path(name).parts):
             continue
@@ -118,6 +126,7 @@ def _download(url: str, target: Path, max_bytes: int) -> Path:
             if _download_once(url, target, max_bytes):
                 return target
         except HTTPError as error:
+            error.close()
             raise BadInput(f"{shown}: the server answers {error.code} {error.reason}") from None
         except (URLError, HTTPException, OSError, ValueError) as error:
             reason = str(error)

@@ -1,5 +1,6 @@
 """See from the head of a file whether it is of the format that was named."""
 
+import codecs
 import csv
 import json
 from collections.abc import Iterable, Iterator
@@ -65,8 +66,8 @@ def _fits(found: pa.DataType, wanted: str) -> bool:
     whole = pa.types.is_integer(found) or pa.types.is_null(found)
     if wanted == "string":
         texts = (pa.types.is_string, pa.types.is_large_string, pa.types.is_dictionary)
-        return whole or any(is_text(found) for is_text in texts)
-    return whole or pa.types.is_floating(found)  # pandas writes integers with gaps as floats
+        return bool(whole or any(is_text(found) for is_text in texts))
+    return bool(whole or pa.types.is_floating(found))  # pandas writes integers with gaps as floats
 
 
 def _check_json(path: Path, name: str, lines: Iterable[str]) -> None:
@@ -100,7 +101,7 @@ def _look_at_fixed_columns(path: Path, name: str, lines: list[str], asked: Readi
 
 
 def _look_at_delimited(path: Path, lines: list[str], asked: Reading) -> Reading:
-    first = next(csv.reader([lines[0].removeprefix("\ufeff")], delimiter=asked.delimiter))
+    first = next(csv.reader([lines[0]], delimiter=asked.delimiter))
     found = [name.strip() for name in first]
     if not asked.has_header:
         found = [str(place + 1) for place in range(len(found))]
@@ -132,6 +133,8 @@ def _is_parquet(path: Path) -> bool:
 
 def _lines(path: Path) -> Iterator[str]:
     with path.open("rb") as file:
+        if file.read(3) != codecs.BOM_UTF8:  # Spark leaves the byte order mark out too
+            file.seek(0)
         for _ in range(LOOKED_AT):
             line = file.readline(MAX_LINE)
             if not line:

@@ -3,6 +3,7 @@
 import re
 from collections.abc import Iterable
 from pathlib import PurePosixPath
+from urllib.parse import unquote, urlsplit
 
 from py4j.protocol import Py4JError
 from pyspark.errors import PySparkException
@@ -34,6 +35,20 @@ def kind_of(name: str) -> str | None:
     return ending if ending in ENDINGS else None
 
 
+def landing_name(source: str) -> str:
+    """Return the name under which the file of a path or URL lands.
+
+    Its own, but for characters that Spark takes for a pattern. Raises BadInput where its
+    ending is none of a catalogue file.
+    """
+    is_url = "://" in source
+    path = unquote(urlsplit(source).path) if is_url else source
+    name = re.sub(PATTERN, "-", PurePosixPath(path).name)
+    if kind_of(name) is None:
+        raise BadInput(f"{source}: a catalogue file ends in one of {', '.join(ENDINGS)}")
+    return name
+
+
 def catalogue_files(keys: Iterable[str], prefix: str) -> tuple[list[str], list[str]]:
     """Return the catalogue files among the object keys below `prefix/`, and the other keys.
 
@@ -59,7 +74,7 @@ def read_source(spark: SparkSession, path: str, source_file: str) -> DataFrame:
     """
     kind = kind_of(path.rstrip("/").rsplit("/", 1)[-1])
     if kind is None:
-        raise BadInput(f"{source_file}: not a catalogue file; it must end in {', '.join(ENDINGS)}")
+        raise BadInput(f"{source_file}: a catalogue file ends in one of {', '.join(ENDINGS)}")
     if re.search(PATTERN, path):
         raise BadInput(f"{source_file}: Spark takes {{}}[]*?\\ in a name for a pattern; rename it")
     try:

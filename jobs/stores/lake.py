@@ -80,8 +80,9 @@ def table_version(spark: SparkSession, path: str) -> int:
 def committed_version(spark: SparkSession, path: str, app_id: str) -> int:
     """Return the highest version that `app_id` committed with `append_once`; -1 for none."""
     jvm = spark._jvm
-    snapshot = jvm.org.apache.spark.sql.delta.DeltaLog.forTable(spark._jsparkSession, path).update()
-    transactions = snapshot.transactions()
+    log = jvm.org.apache.spark.sql.delta.DeltaLog.forTable(spark._jsparkSession, path)
+    nothing = jvm.scala.Option.empty()
+    transactions = log.update(False, nothing, nothing).transactions()
     found = transactions.get(app_id)
     return int(found.get()) if found.isDefined() else -1
 

@@ -106,9 +106,10 @@ class Vectors:
     def point_alias(self, generation: str) -> None:
         """Let the alias name this generation's collection, for people and tools."""
         name = collection_name(generation)
-        try:
+        # The server has no call that moves or makes an alias in one step.
+        if MILVUS_ALIAS in self._client.list_aliases(collection_name="")["aliases"]:
             self._client.alter_alias(name, MILVUS_ALIAS)
-        except Exception:  # the server has no call that moves or makes an alias in one step
+        else:
             self._client.create_alias(name, MILVUS_ALIAS)
 
     def generations(self) -> list[str]:
@@ -123,9 +124,11 @@ class Vectors:
         if self._client.has_collection(name):
             self._client.drop_collection(name)
 
-    def ping(self) -> None:
-        """Raise one of AWAY unless Milvus answers."""
+    def ping(self, generation: str | None) -> None:
+        """Raise one of AWAY unless Milvus answers, and has the generation loaded."""
         self._client.get_server_version(timeout=self._timeout)
+        if generation is not None:
+            self.get(generation, ["-"])
 
     def close(self) -> None:
         """End the connection."""

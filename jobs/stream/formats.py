@@ -144,9 +144,7 @@ def _columns(rows: DataFrame, reading: Reading) -> DataFrame:
         if name == "timestamp":
             values[name] = (text, as_millis(text, reading.timestamp_unit))
         else:
-            values[name] = (
-                text if types[name] == "string" else (text, as_int(text, types[name]))
-            )
+            values[name] = text if types[name] == "string" else (text, as_int(text, types[name]))
     return candidates(lines, values)
 
 

@@ -44,7 +44,9 @@ def validate(events: DataFrame, limits: Limits) -> DataFrame:
     """Add `date`, and fill `reason` with the first rule that a row breaks; null: accepted.
 
     `events` has the columns of `RAW_LOG` without `date`, and `reason` where reading the row
-    failed already: such a row keeps that reason.
+    failed already: such a row keeps that reason. Persist the result before it goes to both
+    `accepted` and `refused`: their filter on `reason` would otherwise be computed from scratch,
+    by code that Spark cannot compile for its size.
     """
     broken = [F.when(condition, F.lit(code)) for code, condition in _rules(limits)]
     return events.withColumns(

@@ -5,6 +5,7 @@ from http import HTTPStatus
 
 from flask import Blueprint, Response, jsonify
 
+from serving.recommend.ladder import Snapshot
 from serving.recommend.sources import Away
 from serving.services import services
 
@@ -21,27 +22,32 @@ def livez() -> Response:
 def readyz() -> tuple[Response, int]:
     """Return 200 while songs can be served, from a store or from memory; 503 else."""
     stores = services().stores
+    snapshot = _snapshot()
+    generation = snapshot.generation if snapshot else None
     checks = {
         "mongodb": _check(lambda: stores.mongo.call(lambda mongo: mongo.catalogue.ping())),
-        "milvus": _check(lambda: stores.vectors.call(lambda vectors: vectors.ping())),
+        "milvus": _check(lambda: stores.vectors.call(lambda v: v.ping(generation))),
         "redis": _check(lambda: stores.cache.call(lambda cache: cache.ping())),
         "kafka": _check(lambda: stores.events.call(lambda log: log.ping())),
     }
-    try:
-        snapshot = services().models.current()
-        ready = bool(snapshot.popular) or checks["mongodb"] == "ok"
-    except Away:
-        snapshot, ready = None, False
+    ready = snapshot is not None and (bool(snapshot.popular) or checks["mongodb"] == "ok")
     published = snapshot.published_at if snapshot else None
     response = jsonify(
         status="ready" if ready else "unready",
-        generation=snapshot.generation if snapshot else None,
+        generation=generation,
         published_at=published.isoformat() if published else None,
         checks=checks,
         degraded=[name for name, state in checks.items() if state != "ok"],
     )
     response.headers["Cache-Control"] = "no-store"
     return response, HTTPStatus.OK if ready else HTTPStatus.SERVICE_UNAVAILABLE
+
+
+def _snapshot() -> Snapshot | None:
+    try:
+        return services().models.current()
+    except Away:
+        return None
 
 
 def _check(ping: Callable[[], None]) -> str:

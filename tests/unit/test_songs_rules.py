@@ -137,8 +137,12 @@ def test_the_better_row_wins_wherever_it_stands(spark, tmp_path, better_first):
         song_rows(read_source(spark, str(tmp_path / name), name)) for name in ("1.jsonl", "2.jsonl")
     )
     decided = choose_songs(first.unionByName(second).repartition(3)).collect()
-    winners = {row.track_id: json.loads(row.raw) for row in decided if row.reason is None}
-    assert winners == {key: {"id": key} | _as_read(pair[0]) for key, pair in PAIRS.items()}
+    kept_rows = [json.loads(row.raw) for row in decided if row.reason is None]
+    winners = {row["id"]: {k: v for k, v in row.items() if k != "id" and v} for row in kept_rows}
+    assert winners == {
+        key: {field: str(value) for field, value in better.items()}
+        for key, (better, _) in PAIRS.items()
+    }
     reasons = Counter(row.reason for row in decided)
     assert reasons == {None: 5, "duplicate_of_better_row": 4, "missing_title": 1}
 

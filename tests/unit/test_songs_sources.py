@@ -8,7 +8,7 @@ import pytest
 
 from jobs.contract.errors import BadInput
 from jobs.songs.columns import RAW, UNREADABLE
-from jobs.songs.sources import catalogue_files, read_source
+from jobs.songs.sources import catalogue_files, landing_name, read_source
 
 MESSY = [
     ["id", "track name"],
@@ -90,7 +90,7 @@ def test_what_is_not_as_its_name_says_is_refused_by_name(spark, tmp_path):
         read_source(spark, str(tmp_path / "a.parquet"), "landing/a.parquet")
     with pytest.raises(BadInput, match=r"a \[1\]\.csv: .* rename it"):
         read_source(spark, str(tmp_path / "a [1].csv"), "a [1].csv")
-    with pytest.raises(BadInput, match=r"notes\.txt: not a catalogue file"):
+    with pytest.raises(BadInput, match=r"notes\.txt: a catalogue file ends in"):
         read_source(spark, "notes.txt", "notes.txt")
 
 
@@ -100,3 +100,11 @@ def test_which_keys_are_catalogue_files():
     files, others = catalogue_files([f"landing/songs/{name}" for name in names], "landing/songs")
     assert files == [f"landing/songs/{name}" for name in ("B.CSV", "a/b.json.gz", "x.parquet")]
     assert others == [f"landing/songs/{name}" for name in ("notes.txt", "_hidden.csv", "csv")]
+
+
+def test_a_file_lands_under_its_own_name():
+    assert landing_name("/data/tracks_ms.psv") == "tracks_ms.psv"
+    assert landing_name("https://a.b/c/my%20songs.csv.gz?key=1") == "my songs.csv.gz"
+    assert landing_name("songs [1].jsonl") == "songs -1-.jsonl"
+    with pytest.raises(BadInput, match=r"songs\.xlsx: .*\.csv"):
+        landing_name("songs.xlsx")

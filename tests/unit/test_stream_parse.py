@@ -8,7 +8,7 @@ import pytest
 from jobs.contract.events import MAX_ID_LENGTH, MAX_MESSAGE_BYTES, QUARANTINE_LOG, RAW_LOG
 from jobs.contract.fields import names
 from jobs.stream.parse import parse_messages
-from jobs.stream.validate import Limits, accepted, refused
+from jobs.stream.validate import STREAM, Limits, accepted, refused
 
 NOW = datetime(2025, 4, 1, 0, 1, tzinfo=UTC)
 NOW_MS = int(NOW.timestamp() * 1000)
@@ -29,7 +29,7 @@ SCHEMA = "key binary, value binary, partition int, offset bigint, timestamp time
 def parsed(spark, values, limits=None):
     rows = [(None, value, 1, offset, NOW) for offset, value in enumerate(values)]
     messages = spark.createDataFrame(rows, SCHEMA)
-    return parse_messages(messages, limits) if limits else parse_messages(messages)
+    return parse_messages(messages, limits or STREAM).persist()
 
 
 def message(**changes):

@@ -1,0 +1,203 @@
+"""`make demo`: the whole path, from a listening log to recommendations over HTTP.
+
+Without --log: a simulated world of listeners. With --log: your own log.
+"""
+
+import argparse
+import subprocess
+import sys
+import time
+from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
+from dataclasses import dataclass
+from datetime import UTC, date, datetime
+from pathlib import Path
+
+from infra.local import show, stack
+from infra.local.airflow_client import Airflow
+from infra.local.config import HOST, Local, environment, load_local, stack_secrets
+from infra.local.install import ROOT
+from infra.local.memory import PeakMemory
+from jobs.contract import names
+from jobs.contract.errors import NocturneError
+from jobs.contract.settings import Settings, load_settings
+from jobs.stores.objects import Objects
+
+DAGS = {"etl_master_data", "train_als", "rebuild_index", "maintain_lake", "stream_supervisor"}
+LIVE_SECONDS = 60
+EVALUATE_DAYS = 14
+LIVE_RATE = {"http": 10, "kafka": 20}
+
+
+@dataclass(frozen=True)
+class Plan:
+    """What this demo runs on: the log to import and the catalogue to load."""
+
+    log: str
+    log_format: str
+    catalogue: Path | None
+    users: Path | None
+    as_of: date
+    world: Path | None
+    """Folder of the simulated world; None with a log of one's own."""
+
+
+class Demo:
+    """Each step says what it does and how long it took."""
+
+    def __init__(self, local: Local) -> None:
+        self.local = local
+        self._env = environment(local)
+        self._started = time.monotonic()
+
+    @contextmanager
+    def step(self, what: str) -> Iterator[None]:
+        """Print what begins, and how long it took."""
+        began = time.monotonic()
+        print(f"demo: [{began - self._started:4.0f} s] {what}", flush=True)
+        yield
+        print(f"demo: [{time.monotonic() - self._started:4.0f} s] {what}: done", flush=True)
+
+    def job(self, script: str, *arguments: str) -> None:
+        """Run one job with its output shown; raises NocturneError when it fails."""
+        command = [sys.executable, str(ROOT / "jobs" / script), *arguments]
+        with subprocess.Popen(
+            command, cwd=ROOT, env=self._env, stdout=subprocess.PIPE, text=True
+        ) as process:
+            assert process.stdout is not None
+            for line in process.stdout:
+                print(f"  {script.removesuffix('.py')}: {line}", end="", flush=True)
+        if process.returncode != 0:
+            raise NocturneError(f"{script} failed with exit code {process.returncode}, see above")
+
+    def together(self, *actions: Callable[[], None]) -> None:
+        """Do several things at the same time; raise the first failure."""
+        with ThreadPoolExecutor(len(actions)) as pool:
+            for done in [pool.submit(action) for action in actions]:
+                done.result()
+
+
+def simulated(demo: Demo) -> Plan:
+    """Make the simulated world, unless it is there, and plan the demo on it."""
+    world = demo.local.state / "demo"
+    demo.job("simulate_history.py", "--out", str(world))
+    return Plan(
+        log=str(world / "history.parquet"),
+        log_format="nocturne",
+        catalogue=world / "songs.jsonl",
+        users=world / "users.jsonl",
+        as_of=datetime.now(UTC).date(),
+        world=world,
+    )
+
+
+def land_catalogue(plan: Plan, settings: Settings) -> None:
+    """Put the catalogue's files into `landing/`, as they are."""
+    objects = Objects(settings)
+    for path, folder in ((plan.catalogue, names.LANDING_SONGS), (plan.users, names.LANDING_USERS)):
+        if path is not None:
+            objects.upload(settings.lake_bucket, f"{folder}/{path.name}", path)
+
+
+def send_live_events(demo: Demo, world: Path) -> None:
+    """Send events of the simulated listeners, over HTTP and straight to Kafka, for a minute."""
+
+    def send(to: str) -> None:
+        demo.job(
+            "simulate_live.py",
+            *("--world", str(world), "--to", to, "--rate", str(LIVE_RATE[to])),
+            *("--seconds", str(LIVE_SECONDS), "--url", f"http://{HOST}:{demo.local.app_port}"),
+        )
+
+    demo.together(lambda: send("http"), lambda: send("kafka"))
+
+
+def train_and_publish(airflow: Airflow, as_of: date) -> None:
+    """Run the nightly training for this day and follow what its asset event starts."""
+    run = airflow.succeed("train_als", {"as_of": as_of.isoformat()})
+    for dag, caused in airflow.runs_caused_by("train_als", run):
+        airflow.expect_success(dag, caused)
+
+
+def run(demo: Demo, plan: Plan, settings: Settings, airflow: Airflow) -> None:
+    """Take the log through the whole path."""
+    with demo.step("catalogue into landing/"):
+        land_catalogue(plan, settings)
+    imports = [lambda: demo.job("import_logs.py", plan.log, "--format", plan.log_format)]
+    if plan.catalogue is not None:
+        imports.append(lambda: airflow.succeed("etl_master_data") and None)
+    if plan.world is not None:
+        imports.append(lambda: demo.job("make_media.py", "--songs", str(plan.catalogue)))
+    with demo.step("history into the lake, catalogue into MongoDB, covers and audio"):
+        demo.together(*imports)
+    if plan.catalogue is None:
+        with demo.step("a catalogue of the log's own track ids"):
+            show.catalogue_from_log(settings)
+            airflow.succeed("etl_master_data")
+    nightly = [lambda: train_and_publish(airflow, plan.as_of)]
+    if plan.world is not None:
+        world = plan.world
+        nightly.append(lambda: send_live_events(demo, world))
+    with demo.step("training, index, publication by Airflow; live events meanwhile"):
+        demo.together(*nightly)
+    with demo.step("play counts from the lake"):
+        airflow.succeed("maintain_lake")
+    generation = show.live_generation(settings)
+    if plan.world is None:
+        with demo.step(f"quality on the {EVALUATE_DAYS} days after {plan.as_of}"):
+            demo.job("evaluate.py", "--generation", generation, "--days", str(EVALUATE_DAYS))
+    show.recommendations(settings, f"http://{HOST}:{demo.local.app_port}", plan.as_of)
+
+
+def arguments() -> argparse.Namespace:
+    """Read the command line."""
+    parser = argparse.ArgumentParser(prog="make demo", description=__doc__)
+    parser.add_argument("--log", help="a listening log of your own: path or URL")
+    parser.add_argument("--format", help="its format, as import_logs.py --help lists them")
+    parser.add_argument("--catalogue", type=Path, help="a file of songs; default: the log's ids")
+    parser.add_argument("--as-of", type=date.fromisoformat, help="day that ends the window")
+    given = parser.parse_args()
+    if given.log and not (given.format and given.as_of):
+        parser.error(
+            "with LOG, FORMAT and AS_OF are needed: make demo LOG=... FORMAT=... AS_OF=..."
+        )
+    if not given.log and (given.format or given.catalogue or given.as_of):
+        parser.error("FORMAT, CATALOGUE and AS_OF go with LOG=<path or URL>")
+    if given.catalogue and not given.catalogue.is_file():
+        parser.error(f"there is no catalogue {given.catalogue}")
+    return given
+
+
+def main() -> int:
+    """Run the demo; 1 with a sentence on stderr where it fails."""
+    given = arguments()
+    try:
+        local = load_local()
+        memory = PeakMemory(local.state)
+        demo = Demo(local)
+        with memory:
+            with demo.step("the local stack"):
+                stack.up(local)
+            local = stack.remembered(local)
+            demo = Demo(local)
+            settings = load_settings()
+            password = stack_secrets(local.state)["airflow_admin"]
+            airflow = Airflow(f"http://{HOST}:{local.airflow_port}", "admin", password)
+            airflow.wait_for_dags(DAGS)
+            plan = (
+                Plan(given.log, given.format, given.catalogue, None, given.as_of, None)
+                if given.log
+                else simulated(demo)
+            )
+            run(demo, plan, settings, airflow)
+        stack.print_addresses(local)
+        print(f"demo: peak memory {memory.peak_gib:.1f} GiB; `make down` stops everything")
+    except NocturneError as error:
+        print(f"demo: ERROR: {error}", file=sys.stderr)
+        return 1
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

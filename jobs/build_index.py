@@ -1,0 +1,169 @@
+"""Bring trained generations from the lake to the stores that serve: MongoDB and Milvus.
+
+For each generation: user vectors to `users`, item vectors to a Milvus collection of its own,
+and a check of both against the lake. What fails is removed again, and the live generation is
+never touched. A generation that is indexed already and passes the check is left as it is.
+"""
+
+import argparse
+import sys
+from collections.abc import Iterable
+from contextlib import closing
+from functools import partial
+
+from pyspark.sql import DataFrame, Row, SparkSession
+from pyspark.sql import functions as F
+
+from jobs.contract import names
+from jobs.contract.errors import BadModel, NocturneError
+from jobs.contract.generations import Manifest, State, generation_id
+from jobs.contract.settings import Settings, load_settings
+from jobs.index.recall import TOP, recall
+from jobs.index.verdict import Found, problems
+from jobs.phases import phase
+from jobs.session import spark_session
+from jobs.stores import lake
+from jobs.stores.documents import Documents
+from jobs.stores.generations import Generations
+from jobs.stores.manifests import read_manifest
+from jobs.stores.vectors import Vectors
+from jobs.training.checks import factor_summary
+
+SAMPLE = 100
+"""Listeners whose home page the index must find."""
+SERVED = (State.INDEXED, State.LIVE, State.RETIRED)
+
+timed = partial(phase, "build_index")
+
+
+class Index:
+    """One generation: its factors in the lake, and what the stores have of it."""
+
+    def __init__(self, spark: SparkSession, settings: Settings, manifest: Manifest) -> None:
+        self.generation = manifest.generation
+        self._settings = settings
+        self._rank = int(manifest.params["rank"])
+        user_path = names.user_factors_path(self.generation)
+        item_path = names.item_factors_path(self.generation)
+        self._users = lake.read_factors(spark, lake.url(settings, user_path))
+        self._items = lake.read_factors(spark, lake.url(settings, item_path))
+        # Into the driver, which both fills Milvus and searches exactly: 26 MB for 100k x 64.
+        self._ids, self._matrix = lake.collect_factors(self._items)
+        self._documents = Documents(settings)
+        self._vectors = Vectors(settings)
+
+    def build(self) -> None:
+        """Write all vectors; what an interrupted run left is written over."""
+        with timed("item vectors to Milvus"):
+            rows = zip(self._ids, (row.tolist() for row in self._matrix), strict=True)
+            self._vectors.build(self.generation, self._rank, rows)
+        with timed("user vectors to MongoDB"):
+            write_user_vectors(self._users, self._settings, self.generation)
+
+    def found(self) -> Found:
+        """Return what the lake and the stores have, and how well the index finds it."""
+        users, items = (
+            factor_summary(factors, self._rank).first() for factors in (self._users, self._items)
+        )
+        if self.generation not in self._vectors.generations():
+            in_milvus, share = 0, 0.0
+        else:
+            in_milvus, share = self._vectors.count(self.generation), self._recall()
+        return Found(
+            lake_users=users.rows,
+            lake_items=items.rows,
+            bad=users.bad + items.bad,
+            mongo_users=self._documents.count_vectors(self.generation),
+            milvus_items=in_milvus,
+            recall=share,
+        )
+
+    def _recall(self) -> float:
+        some_users = self._users.orderBy(F.xxhash64("id")).limit(SAMPLE)
+        _, queries = lake.collect_factors(some_users)
+        answers = self._vectors.search(self.generation, queries.tolist(), TOP)
+        songs = [[song for song, _ in answer] for answer in answers]
+        return recall(queries, self._ids, self._matrix, songs)
+
+    def remove(self) -> None:
+        """Take everything of the generation out of the stores that serve."""
+        self._vectors.drop(self.generation)
+        self._documents.drop_vectors(self.generation)
+
+
+def write_user_vectors(users: DataFrame, settings: Settings, generation: str) -> None:
+    """Write vectors from the executors, each partition through a client of its own."""
+
+    def write(rows: Iterable[Row]) -> None:
+        with closing(Documents(settings)) as documents:
+            documents.set_vectors(generation, ((row.id, row.vector) for row in rows))
+
+    users.foreachPartition(write)
+
+
+def index(spark: SparkSession, settings: Settings, generation: str) -> None:
+    """Build one generation, or find that it is there and sound.
+
+    Raises BadModel, with everything of it removed, when what was built is not what the lake
+    holds; a live generation is only checked.
+    """
+    generations = Generations(settings)
+    manifest = read_manifest(settings, generation)
+    generations.record_trained(manifest)
+    document = generations.find(generation) or {}
+    state = State(document["state"])
+    if state == State.REJECTED:
+        raise BadModel(f"{generation} was rejected and is not indexed")
+    built = Index(spark, settings, manifest)
+    if state in SERVED and not document.get("gone"):
+        wrong = _wrong(built, settings)
+        if not wrong:
+            print(f"build_index: {generation} is {state} and sound: nothing to do", flush=True)
+            return
+        if state == State.LIVE:
+            raise BadModel(
+                f"{generation} is live, was left alone, and is not sound: {wrong}. Publish "
+                "another generation, then build this one again"
+            )
+    try:
+        built.build()
+        wrong = _wrong(built, settings)
+        if wrong:
+            raise BadModel(f"{generation} was not indexed and is removed again: {wrong}")
+    except BaseException:
+        generations.forget(generation)
+        built.remove()
+        raise
+    generations.set_state(generation, State.INDEXED)
+
+
+def _wrong(built: Index, settings: Settings) -> str:
+    with timed("checking"):
+        found = built.found()
+    print(f"build_index: {built.generation}: {found}", flush=True)
+    return "; ".join(problems(found, settings.min_index_recall))
+
+
+def main(argv: list[str] | None = None) -> int:
+    """Return 1, with a sentence on stderr, at the first generation that was not indexed."""
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
+    parser.add_argument("generation", nargs="+", type=generation_id)
+    args = parser.parse_args(argv)
+    try:
+        settings = load_settings()
+        spark = spark_session(settings, "build_index")
+        try:
+            for generation in args.generation:
+                index(spark, settings, generation)
+        finally:
+            spark.stop()
+    except NocturneError as error:
+        print(f"build_index: {error}", file=sys.stderr)
+        return 1
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

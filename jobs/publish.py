@@ -1,0 +1,129 @@
+"""Make indexed generations live, one after the other, and retire what is beyond the last few.
+
+The pointer is switched first and everything else follows: whoever serves reads the pointer
+alone. Naming a retired generation that is still kept is a rollback. A repeat changes nothing
+but mends what an interrupted run left: states, the alias, vectors of retired generations.
+"""
+
+import argparse
+import sys
+from collections.abc import Callable
+
+from pymongo.errors import PyMongoError
+
+from jobs.contract.errors import NocturneError, NotPublished
+from jobs.contract.generations import State, generation_id
+from jobs.contract.settings import load_settings
+from jobs.index.retire import to_retire
+from jobs.index.servable import why_not
+from jobs.stores.documents import Documents
+from jobs.stores.generations import Generations
+from jobs.stores.vectors import AWAY, Vectors
+
+
+class Publisher:
+    """Switches the pointer and tidies up after it."""
+
+    def __init__(
+        self, generations: Generations, documents: Documents, vectors: Vectors, keep: int
+    ) -> None:
+        self._generations = generations
+        self._documents = documents
+        self._vectors = vectors
+        self._keep = keep
+
+    def publish(self, generation: str) -> list[str]:
+        """Make one generation live; return what could not be tidied up afterwards.
+
+        Raises NotPublished, with the pointer as it was, when the generation cannot serve or
+        somebody else switched meanwhile.
+        """
+        # Read before the checks, so that a switch during them is noticed.
+        pointer = self._generations.live()
+        if pointer.generation == generation:
+            self._generations.settle()
+            print(f"publish: {generation} is live already (fence {pointer.fence})")
+        else:
+            self._check(generation)
+            now = self._generations.switch(generation, pointer)
+            print(f"publish: {generation} is live (fence {now.fence}), was {pointer.generation}")
+        return self._tidy(generation)
+
+    def _check(self, generation: str) -> None:
+        document = self._generations.find(generation)
+        if document is None:
+            raise NotPublished(f"there is no generation {generation}: see train_als")
+        reason = why_not(State(document["state"]), bool(document.get("gone")))
+        if reason:
+            raise NotPublished(f"{generation} was not published: {reason}")
+        try:
+            anything = [[1.0] * self._vectors.dimension(generation)]
+            answers = self._vectors.search(generation, anything, 1)[0]
+        except AWAY as error:
+            raise NotPublished(
+                f"{generation} was not published: Milvus cannot search it: {error}"
+            ) from error
+        users = self._documents.count_vectors(generation)
+        if not answers or users != document["users"]:
+            raise NotPublished(
+                f"{generation} was not published: a search found {len(answers)} songs, and "
+                f"{users} of {document['users']} listeners have a vector: run build_index again"
+            )
+
+    def _tidy(self, live: str) -> list[str]:
+        """Move the alias, then remove what no longer serves; each failure is one sentence."""
+        retired = to_retire(self._generations.servable(), live, self._keep)
+        for generation in retired:
+            # First out of the list of what may be rolled back to, then its vectors.
+            self._generations.forget(generation)
+            print(f"publish: {generation} is no longer kept")
+        steps = [("the alias could not be moved", lambda: self._vectors.point_alias(live))]
+        gone = {d["_id"] for d in self._generations.all() if d.get("gone")} - {live}
+        for generation in sorted(gone & {*retired, *self._vectors.generations()}):
+            steps.append((f"{generation} could not be removed", self._removal(generation)))
+        return [f"{failed}: {error}" for failed, step in steps if (error := _attempt(step))]
+
+    def _removal(self, generation: str) -> Callable[[], None]:
+        def remove() -> None:
+            # The collection last: as long as it is there, the next run tries again.
+            self._documents.drop_vectors(generation)
+            self._vectors.drop(generation)
+
+        return remove
+
+
+def _attempt(step: Callable[[], None]) -> Exception | None:
+    try:
+        step()
+    except (*AWAY, PyMongoError) as error:
+        return error
+    return None
+
+
+def main(argv: list[str] | None = None) -> int:
+    """Return 1, with a sentence on stderr, at the first generation that was not published.
+
+    What could not be tidied up is a warning: the generation is live, and the next run tries
+    again.
+    """
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
+    parser.add_argument("generation", nargs="+", type=generation_id)
+    args = parser.parse_args(argv)
+    try:
+        settings = load_settings()
+        publisher = Publisher(
+            Generations(settings), Documents(settings), Vectors(settings), settings.keep_generations
+        )
+        for generation in args.generation:
+            for warning in publisher.publish(generation):
+                print(f"publish: warning: {warning}; the next run tries again", file=sys.stderr)
+    except NocturneError as error:
+        print(f"publish: {error}", file=sys.stderr)
+        return 1
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())
