@@ -59,15 +59,20 @@ def live_generation(settings: Settings) -> str:
 def recommendations(settings: Settings, app: str, as_of: date) -> None:
     """Print five listeners' lists beside their recent plays, and check a hundred home pages."""
     generation = live_generation(settings)
-    users = database(settings, timeout_ms=60_000)[names.USERS]
-    found = users.find({f"vectors.{generation}": {"$exists": True}}, {"_id": 1})
-    everyone = sorted(user["_id"] for user in found)
+    everyone = listeners(settings, generation)
     sampled = random.Random(0).sample(everyone, min(SAMPLED_LISTENERS, len(everyone)))
     plays = recent_plays(settings, sampled[:SHOWN_LISTENERS], as_of)
     for user in sampled[:SHOWN_LISTENERS]:
         _show(settings, app, user, plays[user])
     full = sum(_is_full(home(settings, app, user)) for user in sampled)
     print(f"\n{full} of {len(sampled)} sampled listeners got {LIST} distinct songs on their home")
+
+
+def listeners(settings: Settings, generation: str) -> list[str]:
+    """Return, in order, everyone who has a vector of this generation."""
+    users = database(settings, timeout_ms=60_000)[names.USERS]
+    found = users.find({f"vectors.{generation}": {"$exists": True}}, {"_id": 1})
+    return sorted(user["_id"] for user in found)
 
 
 def recent_plays(settings: Settings, users: list[str], as_of: date) -> dict[str, list[str]]:

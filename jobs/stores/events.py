@@ -72,5 +72,7 @@ def ensure_topic(settings: Settings) -> None:
     admin = AdminClient({"bootstrap.servers": settings.kafka_bootstrap})
     if settings.kafka_topic in admin.list_topics(timeout=10).topics:
         return
-    topic = NewTopic(settings.kafka_topic, num_partitions=settings.kafka_partitions)
+    # The broker's clock, so that no sender decides when an event was received.
+    config = {"message.timestamp.type": "LogAppendTime"}
+    topic = NewTopic(settings.kafka_topic, num_partitions=settings.kafka_partitions, config=config)
     admin.create_topics([topic])[settings.kafka_topic].result(30)

@@ -4,14 +4,26 @@ import fcntl
 import os
 import shutil
 from collections.abc import Iterator
+from dataclasses import dataclass
+from datetime import UTC, datetime
 from pathlib import Path
 
 import pytest
 
 from infra.local.install import ROOT
+from jobs.contract import names
+from jobs.stores.objects import Objects
 from tests.integration.stack import SETTINGS, Stack, free_ports, make, stack_of
 
 STATE = Path(os.environ.get("NOCTURNE_TEST_STATE", ROOT / ".nocturne-test"))
+LAST = ("test_real_log.py", "test_stack_end.py")
+"""The real log replaces the live generation; the end of the stack ends everything."""
+WORLD = ("--days", "30", "--listeners", "150", "--songs", "300")
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Run what changes the stack for good after everything else."""
+    items.sort(key=lambda item: LAST.index(item.path.name) + 1 if item.path.name in LAST else 0)
 
 
 @pytest.fixture(scope="session")
@@ -26,3 +38,35 @@ def stack() -> Iterator[Stack]:
         make("up", local)
         yield stack_of(local)
         make("down", local)
+
+
+@dataclass(frozen=True)
+class Published:
+    """A small simulated world that went the whole path: `runs` are the DAG runs it took."""
+
+    world: Path
+    generation: str
+    runs: dict[str, str]
+
+
+@pytest.fixture(scope="session")
+def published(stack: Stack, tmp_path_factory: pytest.TempPathFactory) -> Published:
+    """History, catalogue, training, index and publication, the DAGs run by the scheduler."""
+    world = tmp_path_factory.mktemp("world")
+    stack.done("simulate_history", "--out", str(world), *WORLD)
+    objects, bucket = Objects(stack.settings), stack.settings.lake_bucket
+    objects.upload(bucket, f"{names.LANDING_SONGS}/songs.jsonl", world / "songs.jsonl")
+    objects.upload(bucket, f"{names.LANDING_USERS}/users.jsonl", world / "users.jsonl")
+    stack.done("import_logs", str(world / "history.parquet"), "--format", "nocturne")
+    airflow = stack.airflow()
+    airflow.wait_for_dags({"etl_master_data", "train_als", "rebuild_index", "maintain_lake"})
+    runs = {"etl_master_data": airflow.succeed("etl_master_data")}
+    today = datetime.now(UTC).date().isoformat()
+    runs["train_als"] = airflow.succeed("train_als", {"as_of": today})
+    for dag, run in airflow.runs_caused_by("train_als", runs["train_als"]):
+        airflow.expect_success(dag, run)
+        runs[dag] = run
+    runs["maintain_lake"] = airflow.succeed("maintain_lake")
+    path = f"dags/train_als/dagRuns/{runs['train_als']}/taskInstances/announce/xcomEntries"
+    generation = airflow.call("GET", f"{path}/return_value")["value"]
+    return Published(world, generation, runs)

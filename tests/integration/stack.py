@@ -8,8 +8,7 @@ import sys
 from dataclasses import dataclass
 from pathlib import Path
 
-import requests
-
+from infra.local.airflow_client import Airflow
 from infra.local.config import Local, environment, stack_secrets
 from infra.local.install import ROOT
 from jobs.contract.settings import Settings
@@ -56,15 +55,16 @@ class Stack:
         """Return the headers of a request by this listener."""
         return {"Authorization": f"Bearer {listener_token(self.settings, user_id)}"}
 
-    def airflow(self, method: str, path: str, user: str = "admin", **kwargs: object):
-        """Call Airflow's REST API as one of its users; return the response."""
-        url = self.env["AIRFLOW_URL"]
-        login = {"username": user, "password": stack_secrets(self.local.state)[f"airflow_{user}"]}
-        token = requests.post(f"{url}/auth/token", json=login, timeout=30).json()["access_token"]
-        headers = {"Authorization": f"Bearer {token}"}
-        return requests.request(
-            method, f"{url}/api/v2/{path}", headers=headers, timeout=60, **kwargs
-        )
+    def done(self, job: str, *arguments: str, **env: str) -> str:
+        """Run a job that must end well; return what it printed."""
+        ended = self.run(["python", f"jobs/{job}.py", *arguments], **env)
+        assert ended.returncode == 0, f"{ended.stdout[-1000:]}\n{ended.stderr[-3000:]}"
+        return ended.stdout
+
+    def airflow(self, user: str = "admin") -> Airflow:
+        """Log into the stack's Airflow."""
+        password = stack_secrets(self.local.state)[f"airflow_{user}"]
+        return Airflow(self.env["AIRFLOW_URL"], user, password)
 
 
 def free_ports(state: Path) -> Local:

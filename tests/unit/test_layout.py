@@ -19,6 +19,7 @@ MAY_IMPORT = {
     "jobs": ("jobs",),
     "jobs/contract": ("jobs.contract",),
     "jobs/stores": ("jobs.contract", "jobs.stores"),
+    "jobs/imports": ("jobs.contract", "jobs.imports", "jobs.stores.objects", "jobs.stream"),
 }
 TRANSFORMS = [f"jobs.{p.parent.name}" for p in (ROOT / "jobs").glob("*/__init__.py")]
 TRANSFORMS = [name for name in TRANSFORMS if name.replace(".", "/") not in MAY_IMPORT]

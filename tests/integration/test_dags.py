@@ -1,0 +1,160 @@
+"""Every DAG under a real scheduler, and the order of its tasks."""
+
+import itertools
+import os
+import signal
+import time
+from datetime import UTC, datetime, timedelta
+
+import psutil
+import pytest
+
+from infra.local.airflow_client import Airflow, RunFailed
+from infra.local.processes import members
+from jobs.contract.generations import State
+from jobs.stores.generations import Generations
+
+DAYS = 3
+
+
+@pytest.fixture(scope="module")
+def airflow(stack) -> Airflow:
+    return stack.airflow()
+
+
+def events(airflow: Airflow, run: str) -> list[dict]:
+    query = {"source_dag_id": "train_als", "source_run_id": run}
+    return airflow.call("GET", "assets/events", params=query)["asset_events"]
+
+
+def wait_for(condition, seconds: float, what: str):
+    deadline = time.monotonic() + seconds
+    while not (found := condition()):
+        assert time.monotonic() < deadline, f"no {what} within {seconds} s"
+        time.sleep(1)
+    return found
+
+
+def test_the_asset_of_training_started_the_rebuild_that_published_it(stack, published, airflow):
+    run = airflow.call("GET", f"dags/rebuild_index/dagRuns/{published.runs['rebuild_index']}")
+    assert (run["run_type"], run["state"]) == ("asset_triggered", "success")
+    (event,) = events(airflow, published.runs["train_als"])
+    assert event["extra"]["generation"] == published.generation
+    with_state = Generations(stack.settings).find(published.generation)
+    assert with_state["state"] in (State.LIVE, State.RETIRED)
+    assert State.LIVE in [step["state"] for step in with_state["history"]]
+
+
+def test_no_dag_fails_to_load(airflow):
+    assert airflow.call("GET", "importErrors")["import_errors"] == []
+
+
+def test_every_dag_is_documented_tagged_and_retried(airflow):
+    for dag in airflow.call("GET", "dags")["dags"]:
+        details = airflow.call("GET", f"dags/{dag['dag_id']}/details")
+        assert f"infra/runbooks/{dag['dag_id']}.md" in details["doc_md"]
+        assert details["owners"] == ["nocturne"]
+        assert details["tags"]
+        for task in airflow.call("GET", f"dags/{dag['dag_id']}/tasks")["tasks"]:
+            assert task["retries"] >= 1, task["task_id"]
+
+
+@pytest.mark.parametrize(
+    ("dag", "order"),
+    [
+        ("etl_master_data", ["songs", "users"]),
+        ("train_als", ["choose", "train", "announce"]),
+        ("rebuild_index", ["generations", "build_index", "publish"]),
+        ("stream_supervisor", ["ensure", "watch"]),
+    ],
+)
+def test_tasks_run_in_the_order_that_matters(airflow, dag, order):
+    tasks = {t["task_id"]: t for t in airflow.call("GET", f"dags/{dag}/tasks")["tasks"]}
+    assert set(tasks) == set(order)
+    for before, after in itertools.pairwise(order):
+        assert after in tasks[before]["downstream_task_ids"]
+
+
+def test_the_supervisor_watches_in_rolling_green_runs(airflow):
+    def green() -> bool:
+        runs = airflow.call("GET", "dags/stream_supervisor/dagRuns?order_by=-start_date")
+        states = [run["state"] for run in runs["dag_runs"]]
+        assert "failed" not in states
+        return states.count("success") >= 2
+
+    wait_for(green, 120, "two green watches")
+
+
+def test_a_wrong_day_is_refused_before_anything_runs(airflow):
+    with pytest.raises(RunFailed, match="as_of"):
+        airflow.trigger("train_als", {"as_of": "yesterday"})
+
+
+def test_too_little_data_is_red_and_leaves_the_live_generation(stack, published, airflow):
+    live = Generations(stack.settings).live()
+    run = airflow.trigger("train_als", {"as_of": "1999-01-01"})
+    path = f"dags/train_als/dagRuns/{run}"
+    tries = f"{path}/taskInstances/train"
+    failed = wait_for(
+        lambda: airflow.call("GET", tries)["state"] in ("up_for_retry", "failed"), 180, "refusal"
+    )
+    assert failed
+    log = airflow.call("GET", f"{tries}/logs/1", headers={"accept": "application/json"})
+    assert "too little" in str(log).lower()
+    airflow.call("PATCH", path, json={"state": "failed"})
+    assert Generations(stack.settings).live() == live
+
+
+def test_a_killed_training_is_tried_again_and_doubles_nothing(stack, published, airflow):
+    def training() -> list[psutil.Process]:
+        return [
+            p
+            for p in members(stack.local.state)
+            if any("jobs/train_als.py" in part for part in p.cmdline())
+        ]
+
+    run = airflow.trigger("train_als", {"as_of": datetime.now(UTC).date().isoformat()})
+    for process in wait_for(training, 90, "training process"):
+        os.kill(process.pid, signal.SIGKILL)
+    assert airflow.follow("train_als", run) == "success"
+    task = airflow.call("GET", f"dags/train_als/dagRuns/{run}/taskInstances/train")
+    assert task["try_number"] == 2
+    (event,) = events(airflow, run)
+    for dag, caused in airflow.runs_caused_by("train_als", run):
+        airflow.expect_success(dag, caused)
+    again = Generations(stack.settings).find(event["extra"]["generation"])
+    first = Generations(stack.settings).find(published.generation)
+    counted = ("plays", "pairs", "users", "items")
+    assert [again[name] for name in counted] == [first[name] for name in counted]
+    assert Generations(stack.settings).live().generation == again["_id"]
+
+
+def test_a_backfill_of_three_days_trains_three_generations_in_order(stack, published, airflow):
+    last = datetime.now(UTC).replace(hour=2, minute=0, second=0, microsecond=0) - timedelta(days=1)
+    first = last - timedelta(days=DAYS - 1)
+    body = {
+        "dag_id": "train_als",
+        "from_date": first.isoformat(),
+        "to_date": last.isoformat(),
+        "max_active_runs": 1,
+        "reprocess_behavior": "none",
+    }
+    airflow.call("POST", "backfills", json=body)
+
+    def backfilled() -> list[dict]:
+        runs = airflow.call("GET", "dags/train_als/dagRuns?order_by=start_date")["dag_runs"]
+        runs = [run for run in runs if run["run_type"] == "backfill"]
+        assert "failed" not in [run["state"] for run in runs]
+        return runs if [r["state"] for r in runs] == ["success"] * DAYS else []
+
+    runs = wait_for(backfilled, 600, "backfill")
+    wanted = [(first + timedelta(days=i)).date().isoformat() for i in range(DAYS)]
+    trained = [events(airflow, run["dag_run_id"])[0]["extra"]["generation"] for run in runs]
+    found = [Generations(stack.settings).find(generation) for generation in trained]
+    assert [document["as_of"] for document in found] == wanted
+    ends = [run["end_date"] for run in runs]
+    starts = [run["start_date"] for run in runs]
+    assert all(end <= start for end, start in zip(ends, starts[1:], strict=False))
+    wait_for(
+        lambda: Generations(stack.settings).live().generation == trained[-1], 400, "publication"
+    )

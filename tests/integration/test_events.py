@@ -1,0 +1,140 @@
+"""From a click to the lake and the counts; bad messages to quarantine."""
+
+import json
+import time
+from datetime import UTC, date, datetime, timedelta
+from uuid import uuid4
+
+import pytest
+import requests
+
+from jobs.contract.names import PLAY_COUNTS, SONGS
+from jobs.stores.documents import database
+from jobs.stores.events import EventLog
+from jobs.stores.lease import lake_writer
+from jobs.stores.stream_health import StreamHealth
+from tests.integration.lake import quarantine, raw_logs
+
+TRACK = "song-00001"
+
+
+def event(action: str = "listen", at: datetime | None = None, **changes: object) -> dict:
+    at = at or datetime.now(UTC)
+    return {
+        "event_id": uuid4().hex,
+        "play_id": uuid4().hex,
+        "track_id": TRACK,
+        "timestamp": int(at.timestamp() * 1000),
+        "action": action,
+        "duration": 120,
+        "total_duration": 200,
+    } | changes
+
+
+def post(stack, events: list[dict], user: str = "listener-0001") -> requests.Response:
+    return requests.post(
+        f"{stack.app_url}/events",
+        json={"events": events},
+        headers=stack.headers(user),
+        timeout=30,
+    )
+
+
+def in_lake(stack, ids: list[str], seconds: float = 60) -> list[dict]:
+    """Return the lake's rows of these events, once all are there."""
+    deadline = time.monotonic() + seconds
+    while True:
+        table = raw_logs(stack.settings, filters=[("event_id", "in", ids)])
+        if len(table) >= len(ids):
+            return table.to_pylist()
+        assert time.monotonic() < deadline, f"{len(table)} of {len(ids)} within {seconds} s"
+        time.sleep(1)
+
+
+def counts(stack) -> tuple[int, int]:
+    song = database(stack.settings)[SONGS].find_one({"_id": TRACK})
+    return song["plays_7d"], song["plays_cumulative"]
+
+
+def wait_for_counts(stack, wanted: tuple[int, int], seconds: float = 60) -> None:
+    deadline = time.monotonic() + seconds
+    while counts(stack) != wanted:
+        assert time.monotonic() < deadline, f"{counts(stack)}, not {wanted}"
+        time.sleep(1)
+
+
+def test_a_play_is_in_the_lake_and_counted_within_a_minute(stack, published):
+    before = counts(stack)
+    yesterday = datetime.now(UTC) - timedelta(days=1)
+    sent = [event(), event(at=yesterday), event(at=datetime.now(UTC) - timedelta(days=9))]
+    sent += [event("skip", duration=5), event("complete", duration=200)]
+    answer = post(stack, sent)
+    assert answer.status_code == 202
+    assert [r["status"] for r in answer.json()["results"]] == ["accepted"] * len(sent)
+    found = {row["event_id"]: row for row in in_lake(stack, [e["event_id"] for e in sent])}
+    for wanted in sent:
+        row = found[wanted["event_id"]]
+        day = datetime.fromtimestamp(wanted["timestamp"] / 1000, UTC).date()
+        assert (row["date"], row["user_id"]) == (day, "listener-0001")
+        assert {name: row[name] for name in wanted} == wanted
+        assert row["kafka_offset"] is not None
+    # Three listens, of which two are in the last seven days; a skip and a complete are no plays.
+    wait_for_counts(stack, (before[0] + 2, before[1] + 3))
+
+
+def test_the_nightly_truth_equals_the_fresh_counts(stack, published):
+    sent = [event(), event()]
+    before = counts(stack)
+    post(stack, sent)
+    wait_for_counts(stack, (before[0] + 2, before[1] + 2))
+    fresh = counts(stack)
+    stack.done("maintain_lake", "--counts-only")
+    assert counts(stack) == fresh
+    plays = raw_logs(stack.settings, filters=[("track_id", "=", TRACK), ("action", "=", "listen")])
+    assert fresh[1] == len(plays)
+    # The stream goes on from there, and adds to it.
+    post(stack, [event()])
+    wait_for_counts(stack, (fresh[0] + 1, fresh[1] + 1))
+
+
+def test_counts_that_were_lost_come_back_from_the_lake(stack, published):
+    right = counts(stack)
+    database(stack.settings)[PLAY_COUNTS].delete_many({})
+    database(stack.settings)[SONGS].update_many({}, {"$set": {"plays_7d": 7777}})
+    stack.done("maintain_lake", "--counts-only")
+    assert counts(stack) == right
+
+
+@pytest.mark.parametrize(
+    ("message", "reason"),
+    [
+        (b"{not json", "malformed_json"),
+        (b"\xff\xfe", "invalid_utf8"),
+        (json.dumps(event("dance") | {"user_id": "u", "source": "real_user"}).encode(), "action"),
+    ],
+)
+def test_a_bad_message_is_kept_with_its_reason(stack, published, message, reason):
+    EventLog(stack.settings).send([("u", message)])
+    deadline = time.monotonic() + 60
+    today = date.fromisoformat(datetime.now(UTC).date().isoformat())
+    while True:
+        rows = quarantine(stack.settings, filters=[("date", ">=", today)]).to_pylist()
+        found = [row for row in rows if row["raw"] == message]
+        if found:
+            break
+        assert time.monotonic() < deadline, "not in quarantine within a minute"
+        time.sleep(1)
+    assert len(found) == 1
+    assert reason in found[0]["reason"]
+
+
+def test_the_stream_gives_way_to_a_writer_and_goes_on_afterwards(stack, published):
+    health = StreamHealth(stack.settings)
+    sent = event()
+    with lake_writer(stack.settings, "test"):
+        assert health.read()["phase"] in ("paused", "running")
+        post(stack, [sent])
+        time.sleep(5)
+        assert health.read()["phase"] == "paused"
+        assert len(raw_logs(stack.settings, filters=[("event_id", "=", sent["event_id"])])) == 0
+    assert len(in_lake(stack, [sent["event_id"]])) == 1
