@@ -1,8 +1,7 @@
 """`make bench`: how fast the running stack answers, beside a plain search in Milvus.
 
-The peer is one search for a listener's vector, asked of Milvus directly: what a list from
-that vector costs at least. Absolute times say much about the machine and little about
-Nocturne, so every target is measured in the same run as the peer, in turns with it.
+The peer is one search for a listener's vector, asked of Milvus directly. Every target takes
+turns with it: times say more of the machine than of Nocturne, their ratios don't.
 """
 
 import itertools
@@ -10,18 +9,16 @@ import json
 import os
 import sys
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import asdict, dataclass
-from datetime import UTC, datetime
-from pathlib import Path
+from dataclasses import asdict, dataclass, field
 from typing import Any
 from urllib.parse import quote
 
 import numpy as np
 import urllib3
 
-from infra.local import health, stack
+from infra.local import stack
 from infra.local.config import HOST, Local, environment, load_local
 from infra.local.install import ROOT
 from jobs.contract import names
@@ -33,27 +30,25 @@ from jobs.stores.documents import database
 from jobs.stores.generations import Generations
 from jobs.stores.vectors import Vectors
 
-PEER = f"Milvus search, top {(TOP := 60)}"
+TOP = 60
+PEER = f"Milvus search, top {TOP}"
+REPORTS = ROOT / "reports"
 LISTENERS = 20
 CONNECTIONS = (1, 8)
+WARM_UP = 5  # requests per connection before each round, not counted
 ROUNDS = 3
 ROUND_REQUESTS = 100
-ROUND_SECONDS = 1.5
-"""A round of one target ends here when its requests are not done: 45 s for a whole run."""
-WARM_UP = 5
-"""Requests of each connection that are not counted, before each round."""
-
-Call = Callable[[int], object]
-"""Does request number n; raises whatever is wrong with the answer."""
+ROUND_SECONDS = 1.5  # a round ends then, done or not: 45 s for a whole run
+Call = Callable[[int], object]  # sends request number n
 
 
 class BenchFailed(NocturneError):
-    """There is nothing to measure, or an answer was not the one that is measured."""
+    """There is nothing to measure, or an answer is not the one to measure."""
 
 
 @dataclass(frozen=True)
 class Row:
-    """One target at one number of connections; times in milliseconds."""
+    """One target at one number of connections."""
 
     target: str
     connections: int
@@ -62,147 +57,143 @@ class Row:
     p99_ms: float
     requests_per_s: float
     p50_to_peer: float
-    """p50 divided by the peer's at the same number of connections."""
 
 
 @dataclass
-class Measured:
+class Samples:
     """The seconds that each request took, and that all of them took together."""
 
-    took: list[float]
+    took: list[float] = field(default_factory=list)
     seconds: float = 0.0
 
 
-@dataclass(frozen=True)
-class Listener:
-    """Who asks: a listener of the live generation, and the song that plays."""
+def client(port: int, generation: str) -> Callable[..., Any]:
+    """Return what asks the app, over connections that stay open, for the JSON of its answer.
 
-    token: str
-    vector: list[float]
-    song: str
+    It refuses the answers of a fallback, which are cheaper to give.
+    """
+    pool = urllib3.HTTPConnectionPool(HOST, port, maxsize=CONNECTIONS[-1], timeout=5, retries=False)
 
+    def ask(method: str, path: str, token: str = "", **options: Any) -> Any:
+        signed = {"Authorization": f"Bearer {token}"}  # what is open to all does not look at it
+        answer = pool.request(method, path, headers=signed, **options)
+        said = answer.json() if answer.status == 200 else {"fallback": answer.status}
+        fallback = "fallback" in said or said.get("degraded") or said.get("songs") == []
+        if fallback or said.get("generation", generation) != generation:
+            raise BenchFailed(f"{path} was not answered from {generation}: {answer.data[:200]!r}")
+        return said
 
-class App:
-    """The app as one client sees it, over connections that stay open."""
-
-    def __init__(self, port: int, generation: str, connections: int) -> None:
-        self._pool = urllib3.HTTPConnectionPool(
-            HOST, port, maxsize=connections, timeout=5, retries=False
-        )
-        self._generation = generation
-
-    def ask(self, method: str, path: str, token: str = "", **options: Any) -> dict[str, Any]:
-        """Return the JSON of an answer; raises BenchFailed unless it is a 200."""
-        headers = {"Authorization": f"Bearer {token}"} if token else {}
-        answer = self._pool.request(method, path, headers=headers, **options)
-        if answer.status != 200:
-            raise BenchFailed(f"{method} {path} answered {answer.status}: {answer.data[:200]!r}")
-        return dict(answer.json())
-
-    def home(self, token: str) -> list[dict[str, Any]]:
-        """Ask for a home page of 20 songs."""
-        return self._songs("GET", "/recommend/home?limit=20", token)
-
-    def following(self, token: str, song: str) -> list[dict[str, Any]]:
-        """Ask for what fits behind a song."""
-        return self._songs("POST", "/recommend/next", token, json={"current": song})
-
-    def _songs(self, method: str, path: str, token: str, **options: Any) -> list[dict[str, Any]]:
-        """Refuse answers that did not come from the vectors, which are cheaper to give."""
-        page = self.ask(method, path, token, **options)
-        if page["generation"] != self._generation:
-            raise BenchFailed(f"{page['generation']} was published meanwhile; run it again")
-        if page["degraded"] or page.get("fallback") or not page["songs"]:
-            left = {k: v for k, v in page.items() if k != "songs"}
-            raise BenchFailed(f"{path} answered {len(page['songs'])} songs by a fallback: {left}")
-        return list(page["songs"])
+    return ask
 
 
-def listeners(settings: Settings, generation: str, app: App) -> list[Listener]:
-    """Return some listeners that the generation has a vector for."""
-    field = f"vectors.{generation}"
-    users = database(settings)[names.USERS]
-    found = users.find({field: {"$exists": True}}, {field: 1}).limit(LISTENERS)
-    some = []
-    for user in found:
-        token = listener_token(settings, user["_id"])
-        song = app.home(token)[0]["track_id"]
-        some.append(Listener(token, user["vectors"][generation], song))
-    if not some:
+def targets(settings: Settings, milvus: Vectors, generation: str, port: int) -> dict[str, Call]:
+    """Return what is measured, by name; requests take some listeners of the generation in turn."""
+    ask = client(port, generation)
+    of_generation = {f"vectors.{generation}": {"$exists": True}}
+    users = database(settings)[names.USERS].find(of_generation).limit(LISTENERS)
+    known = {listener_token(settings, u["_id"]): u["vectors"][generation] for u in users}
+    if not known:
         raise BenchFailed(f"no listener has a vector of {generation}: run `make demo` first")
-    return some
+    home, after, count = "/recommend/home?limit=20", "/recommend/next", len(known)
+    tokens, tastes = list(known), list(known.values())
+    songs = [str(ask("GET", home, token)["songs"][0]["track_id"]) for token in tokens]
 
-
-def targets(
-    app: App, milvus: Vectors, generation: str, some: Sequence[Listener]
-) -> dict[str, Call]:
-    """Return what is measured by name, the peer first; requests take the listeners in turn."""
-
-    def of(n: int) -> Listener:
-        return some[n % len(some)]
-
+    playing = [{"current": song} for song in songs]
     return {
-        PEER: lambda n: milvus.search(generation, [of(n).vector], TOP),
-        "GET /livez": lambda _: app.ask("GET", "/livez"),
-        "GET /songs/<id>": lambda n: app.ask("GET", f"/songs/{quote(of(n).song, safe='')}"),
-        "GET /recommend/home?limit=20": lambda n: app.home(of(n).token),
-        "POST /recommend/next": lambda n: app.following(of(n).token, of(n).song),
+        PEER: lambda n: milvus.search(generation, [tastes[n % count]], TOP),
+        "GET /livez": lambda _: ask("GET", "/livez"),
+        "GET /songs/<id>": lambda n: ask("GET", f"/songs/{quote(songs[n % count], safe='')}"),
+        f"GET {home}": lambda n: ask("GET", home, tokens[n % count]),
+        f"POST {after}": lambda n: ask("POST", after, tokens[n % count], json=playing[n % count]),
     }
 
 
-def play_round(call: Call, connections: int, measured: Measured) -> None:
-    """Add a round to what was measured: requests from so many threads at once, after a warm-up."""
+def one_round(call: Call, connections: int, into: Samples) -> None:
+    """Measure a target from as many threads as connections, after a warm-up."""
+    deadline = time.monotonic() + ROUND_SECONDS
 
-    def repeat(numbers: "itertools.count[int]", most: int) -> list[float]:
+    def repeat(taken: "itertools.count[int]", requests: int) -> list[float]:
         took = []
-        while (n := next(numbers)) < most and time.monotonic() < deadline:
+        while (n := next(taken)) < requests and time.monotonic() < deadline:
             began = time.perf_counter()
             call(n)
             took.append(time.perf_counter() - began)
         return took
 
-    def together(most: int) -> list[float]:
-        numbers = itertools.count()  # its next() is atomic, so threads share it
-        done = [pool.submit(repeat, numbers, most) for _ in range(connections)]
-        return [took for each in done for took in each.result()]
+    def together(requests: int) -> list[float]:
+        taken = itertools.count()  # its next() is atomic: threads share it
+        done = [pool.submit(repeat, taken, requests) for _ in range(connections)]
+        return [seconds for each in done for seconds in each.result()]
 
-    deadline = time.monotonic() + ROUND_SECONDS
     with ThreadPoolExecutor(connections) as pool:
         together(WARM_UP * connections)
         began = time.perf_counter()
-        measured.took += together(ROUND_REQUESTS)
-        measured.seconds += time.perf_counter() - began
+        into.took += together(ROUND_REQUESTS)
+        into.seconds += time.perf_counter() - began
 
 
-def rows(measured: dict[str, Measured], connections: int, peer: str = PEER) -> list[Row]:
-    """Sum up what was measured at one number of connections; the peer is one of the targets."""
-    empty = [name for name, m in measured.items() if not m.took]
-    if empty:
-        raise BenchFailed(f"{', '.join(empty)}: no request was answered in {ROUND_SECONDS} s")
-    found = {name: np.percentile(m.took, [50, 99]) * 1000 for name, m in measured.items()}
-    return [
-        Row(
-            target=name,
-            connections=connections,
-            requests=len(m.took),
-            p50_ms=round(float(found[name][0]), 2),
-            p99_ms=round(float(found[name][1]), 2),
-            requests_per_s=round(len(m.took) / m.seconds, 1),
-            p50_to_peer=round(float(found[name][0] / found[peer][0]), 2),
-        )
-        for name, m in measured.items()
-    ]
+def rows(measured: Mapping[str, Samples], connections: int, peer: str = PEER) -> list[Row]:
+    """Sum up what was measured; raises BenchFailed for a target that never answered."""
+    found = []
+    for name, samples in measured.items():
+        if not samples.took:
+            raise BenchFailed(f"{name} answered nothing in {ROUND_SECONDS} s")
+        p50, p99 = np.percentile(samples.took, [50, 99])
+        rate, ratio = len(samples.took) / samples.seconds, p50 / np.median(measured[peer].took)
+        times = [round(float(x), 2) for x in (1000 * p50, 1000 * p99, rate, ratio)]
+        found.append(Row(name, connections, len(samples.took), *times))
+    return found
 
 
 def table(found: Sequence[Row]) -> str:
-    """Return the rows as a Markdown table whose columns also line up as plain text."""
-    head = ("target", "connections", "requests", "p50 ms", "p99 ms", "requests/s", "p50 / peer")
-    cells = [head, *(tuple(str(v) for v in asdict(row).values()) for row in found)]
-    widths = [max(map(len, column)) for column in zip(*cells, strict=True)]
-    rule = ["-" * widths[0], *("-" * (w - 1) + ":" for w in widths[1:])]
+    """Return a Markdown table whose columns line up as plain text, too."""
+    lines = [
+        f"| {'target':28} | connections | requests |  p50 ms |  p99 ms | requests/s | p50 / peer |",
+        f"|{'-' * 30}|------------:|---------:|--------:|--------:|-----------:|-----------:|",
+    ]
+    lines += [
+        f"| {r.target:28} | {r.connections:11} | {r.requests:8} | {r.p50_ms:7.2f} "
+        f"| {r.p99_ms:7.2f} | {r.requests_per_s:10.0f} | {r.p50_to_peer:10.2f} |"
+        for r in found
+    ]
+    return "\n".join(lines) + "\n"
 
-    def line(row: Sequence[str]) -> str:
-        rest = (c.rjust(w) for c, w in zip(row[1:], widths[1:], strict=True))
-        return f"| {' | '.join([row[0].ljust(widths[0]), *rest])} |"
 
-    return "\n".join([line(head), line(rule), *map(line, cells[1:])]) + "\n"
+def run(local: Local, settings: Settings) -> None:
+    """Measure, print the table and write the reports."""
+    generation = Generations(settings).live().generation
+    if generation is None:
+        raise BenchFailed("no generation is published: run `make demo` first")
+    milvus = Vectors(settings, timeout_s=5)
+    about = f"{generation}: {milvus.count(generation)} vectors; {os.cpu_count()} cores"
+    print(f"bench: {about}; takes up to a minute", flush=True)
+    calls = targets(settings, milvus, generation, local.app_port)
+    found: list[Row] = []
+    for connections in CONNECTIONS:
+        measured = {name: Samples() for name in calls}
+        for name in [*calls] * ROUNDS:
+            one_round(calls[name], connections, measured[name])
+        found += rows(measured, connections)
+    print(table(found), end="")
+    REPORTS.mkdir(exist_ok=True)
+    (REPORTS / "serving.md").write_text(f"{about}\n\n{table(found)}")
+    report = {"about": about, "peer": PEER, "rows": [asdict(row) for row in found]}
+    (REPORTS / "serving.json").write_text(json.dumps(report, indent=1) + "\n")
+
+
+def main() -> int:
+    """Run the bench; 1 with a sentence on stderr where nothing can be measured."""
+    try:
+        local = stack.remembered(load_local())
+        if stack.supervisor(local) is None:
+            raise BenchFailed("the local stack is not running: run `make demo` first")
+        os.environ.update(environment(local))
+        run(local, load_settings())
+    except (NocturneError, urllib3.exceptions.HTTPError, *catalogue.AWAY, *vectors.AWAY) as error:
+        print(f"bench: ERROR: {error}", file=sys.stderr)
+        return 1
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

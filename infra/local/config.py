@@ -132,6 +132,7 @@ def environment(local: Local) -> dict[str, str]:
             "no_proxy": f"{HOST},localhost",
             "SPARK_CONF_DIR": str(local.state / "spark"),
             "SPARK_LOCAL_IP": HOST,
+            "SPARK_LOCAL_DIRS": str(local.state / "tmp"),
             "PYSPARK_PYTHON": sys.executable,
             "NOCTURNE_ROOT": str(ROOT),
             "NOCTURNE_VENV": str(VENV),

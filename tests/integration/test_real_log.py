@@ -1,5 +1,6 @@
 """The 30Music log as of 2015-01-05: nothing is lost on the way, and the result is personal."""
 
+import json
 import random
 import re
 from datetime import date
@@ -8,7 +9,9 @@ import pyarrow.parquet as pq
 import pytest
 
 from infra.local import show
+from jobs.contract.names import MODELS
 from jobs.stores.generations import Generations
+from jobs.stores.objects import Objects
 from tests.integration.lake import quarantine, raw_logs
 
 AS_OF = date(2015, 1, 5)
@@ -47,15 +50,12 @@ def test_a_hundred_listeners_get_ten_distinct_songs(stack, generation):
 
 
 def test_unheard_songs_are_found_better_than_by_popularity(stack, generation):
-    import json
-
-    from jobs.contract.names import MODELS
-    from jobs.stores.objects import Objects
-
     printed = stack.done("evaluate", "--generation", generation, "--days", "14")
     print(printed)
     key = f"{MODELS}/{generation}/report.json"
     report = json.loads(Objects(stack.settings).get(stack.settings.lake_bucket, key))
-    als, popular = (report["unheard"][name] for name in ("als", "popularity"))
-    assert als["recall@20"] > 2 * popular["recall@20"]
-    assert als["ndcg@10"] > 2 * popular["ndcg@10"]
+    unheard = report["home"]["unheard"]
+    als, popular = unheard["als"], unheard["popularity 90 d"]
+    # Measured on this log with other seeds: .0466 against .0155, and .0402 against .0166.
+    assert als["recall_20"] > 2 * popular["recall_20"]
+    assert als["ndcg_10"] > 2 * popular["ndcg_10"]
