@@ -1,6 +1,7 @@
 """How Nocturne's DAGs run a job: one way for Spark jobs, one for plain Python."""
 
 import os
+import sys
 from datetime import timedelta
 from pathlib import Path
 from typing import Any
@@ -43,7 +44,7 @@ def python_job(task_id: str, job: str, arguments: str = "", **options: Any) -> B
     """
     return BashOperator(
         task_id=task_id,
-        bash_command=f'exec python "{JOBS / job}.py" $ARGUMENTS',
+        bash_command=f'exec "{sys.executable}" "{JOBS / job}.py" $ARGUMENTS',
         env={"ARGUMENTS": arguments},
         append_env=True,
         cwd=os.environ.get("NOCTURNE_ROOT", str(JOBS.parent)),

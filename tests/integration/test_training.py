@@ -7,7 +7,7 @@ import json
 from collections.abc import Iterable
 from contextlib import closing
 from dataclasses import dataclass
-from datetime import UTC, date, datetime, timedelta
+from datetime import date
 from io import BytesIO
 from pathlib import Path
 from subprocess import CompletedProcess
@@ -17,7 +17,6 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pyspark
 import pytest
-from deltalake import write_deltalake
 from pymongo.database import Database
 
 from jobs.contract import names
@@ -28,52 +27,12 @@ from jobs.stores.generations import Generations
 from jobs.stores.manifests import read_manifest
 from jobs.stores.objects import Objects
 from jobs.stores.vectors import Vectors
+from tests.integration.board import AS_OF, LISTENERS, SONGS, board, write_log
 from tests.integration.stack import Stack
 
-AS_OF = date(2024, 3, 1)
-LISTENERS, SONGS = 40, 30
 SMALL = ["--rank=8", "--reg=0.1", "--alpha=40", "--iterations=5", "--window-days=30"]
 LOCAL, CLUSTER = "g20240301T0200_00000001", "g20240301T0200_00000002"
 BROKEN = "g20240301T0200_00000003"
-
-
-def board() -> Iterable[tuple[str, str, date]]:
-    """Plays of the own taste: in the window all but every fifth song, and those on its day."""
-    for user in range(LISTENERS):
-        for song in range(user % 2, SONGS, 2):
-            missed = (user // 2 + song // 2) % 5 == 0
-            day = AS_OF if missed else AS_OF - timedelta(days=1 + (user + song) % 20)
-            yield f"u{user:02}", f"s{song:02}", day
-
-
-def write_log(settings: Settings, plays: Iterable[tuple[str, str, date]]) -> None:
-    """Write plays to `raw/logs` as any Delta writer would."""
-    rows = [
-        {
-            "event_id": f"{user}-{song}",
-            "user_id": user,
-            "track_id": song,
-            "timestamp": int(datetime(day.year, day.month, day.day, tzinfo=UTC).timestamp() * 1000),
-            "action": "listen",
-            "source": "simulation",
-            "received_at": datetime.now(UTC),
-            "date": day,
-        }
-        for user, song, day in plays
-    ]
-    write_deltalake(
-        f"s3://{settings.lake_bucket}/{names.RAW_LOGS}",
-        pa.Table.from_pylist(rows),
-        partition_by=["date"],
-        storage_options={
-            "AWS_ENDPOINT_URL": settings.s3_endpoint,
-            "AWS_ACCESS_KEY_ID": settings.s3_access_key,
-            "AWS_SECRET_ACCESS_KEY": settings.s3_secret_key,
-            "AWS_REGION": "us-east-1",
-            "AWS_ALLOW_HTTP": "true",
-            "aws_conditional_put": "etag",
-        },
-    )
 
 
 @dataclass(frozen=True)
