@@ -4,8 +4,6 @@ import argparse
 import json
 import os
 import shlex
-import shutil
-import socket
 import subprocess
 import sys
 import time
@@ -23,29 +21,17 @@ from infra.local.config import (
     settings_environment,
     stack_secrets,
 )
-from infra.local.install import (
-    NEEDED_GIB,
-    VENV,
-    InstallError,
-    jars,
-    java_version,
-    milvus_binary,
-    minio_binary,
-)
+from infra.local.install import VENV
+from infra.local.preflight import StackError, preflight
 from infra.local.processes import end, members
 from infra.local.programs import programs, write_supervisord_conf
 from infra.local.spark_conf import write_spark_conf
 from jobs.contract.errors import NocturneError
-from jobs.contract.settings import PREFIX, Settings, load_settings
+from jobs.contract.settings import Settings, load_settings
 from jobs.contract.tokens import listener_token
 
 UP_SECONDS = 300
 DOWN_SECONDS = 120
-MIN_FREE_GIB = NEEDED_GIB / 4
-
-
-class StackError(NocturneError):
-    """The stack cannot start or did not become healthy."""
 
 
 def remembered(local: Local) -> Local:
@@ -64,37 +50,6 @@ def supervisor(local: Local) -> xmlrpc.client.ServerProxy | None:
     except (OSError, xmlrpc.client.Error):
         return None
     return proxy
-
-
-def preflight(local: Local) -> None:
-    """Raise StackError with one clear sentence for what would make the start fail."""
-    try:
-        java_version()
-    except InstallError as error:
-        raise StackError(str(error)) from None
-    needed = (minio_binary(), milvus_binary(), jars("spark"), jars("kafka"))
-    missing = [path for path in needed if not path.exists()]
-    if missing:
-        raise StackError(f"not installed yet: {missing[0]}; run `make setup`")
-    free = shutil.disk_usage(local.state).free / 2**30
-    if free < MIN_FREE_GIB:
-        raise StackError(f"{local.state} has {free:.1f} GiB free, {MIN_FREE_GIB} are needed")
-    for port, part in local.ports().items():
-        with socket.socket() as probe:
-            probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-            try:
-                probe.bind((HOST, port))
-            except OSError:
-                raise StackError(
-                    f"port {port} ({part}) is in use by another program: stop that, or choose "
-                    f"another port with {setting_of(local, port)}=..."
-                ) from None
-
-
-def setting_of(local: Local, port: int) -> str:
-    """Return the name of the setting that gave this port."""
-    named = {v: k for k, v in local.model_dump().items() if isinstance(v, int) and v <= port}
-    return PREFIX + str(named[max(v for v in named)]).upper()
 
 
 def prepare(local: Local) -> None:
