@@ -1,7 +1,8 @@
 """Train ALS on the plays of the last 90 days and record one generation.
 
 Daily at 02:00 UTC. The day of the run ends the window, `[day - 90, day)`, so a repeat and a
-backfill train on the same plays: `airflow backfill create --dag-id train_als --from-date ...`.
+backfill train on the same plays: `airflow backfill create --dag-id train_als --max-active-runs 1
+--from-date 2026-11-19 --to-date 2026-11-21T12:00` trains three generations, in order.
 With too little data the run fails and says what is missing; the live generation stays. The
 generation that was trained is announced as an event of the asset `generation`, on which
 `rebuild_index` publishes it.

@@ -27,6 +27,7 @@ from jobs.contract.names import LANDING_LOGS, QUARANTINE_LOGS, RAW_LOGS
 from jobs.contract.settings import Settings, load_settings
 from jobs.imports.files import fetch, safe_name, unpack
 from jobs.imports.layout import look
+from jobs.recount import recount
 from jobs.session import spark_session
 from jobs.stores import lake
 from jobs.stores.lease import Lease, lake_writer
@@ -72,6 +73,7 @@ def import_log(settings: Settings, source: str, name: str, asked: Reading, max_b
             return
         events = imported(_rows(spark, landed, name), import_id, datetime.now(UTC)).persist()
         _append(settings, lease, import_id, events)
+        print(f"counts: {recount(spark, settings, datetime.now(UTC).date())}")
         print(*_summary(events), sep="\n")
         events.unpersist()
     print(f"seconds: {time.monotonic() - started:.1f}")

@@ -11,15 +11,10 @@ from datetime import UTC, date, datetime
 
 from jobs.contract.names import QUARANTINE_LOGS, RAW_LOGS
 from jobs.contract.settings import Settings, load_settings
+from jobs.recount import recount
 from jobs.session import spark_session
 from jobs.stores import lake
 from jobs.stores.lease import lake_writer
-from jobs.stores.play_counts import PlayCounts
-from jobs.stores.stream_health import StreamHealth
-from jobs.stream.counts import plays_per_day
-
-FIRST_DAY = date(1970, 1, 1)
-LAST_DAY = date(9999, 1, 1)
 
 
 def maintain(settings: Settings, today: date, compact: bool) -> None:
@@ -32,19 +27,7 @@ def maintain(settings: Settings, today: date, compact: bool) -> None:
                 for path in (RAW_LOGS, QUARANTINE_LOGS):
                     removed = lake.compact_days(spark, lake.url(settings, path), today)
                     print(f"maintain_lake: {path}: {removed} small files joined", flush=True)
-            logs = lake.read_logs(spark, settings, FIRST_DAY, LAST_DAY)
-            app_id = str(StreamHealth(settings).read().get("app_id", ""))
-            raw = lake.url(settings, RAW_LOGS)
-            batch = lake.committed_version(spark, raw, app_id) if app_id else -1
-            rows = plays_per_day(logs).toLocalIterator()
-            plays = ((r.track_id, r.date, r.plays) for r in rows)
-            counts = PlayCounts(settings)
-            written = counts.set_all(plays, today, app_id, batch)
-            changed = counts.refresh_songs(today)
-            print(
-                f"maintain_lake: {written} tracks have plays, {changed} songs' counts changed",
-                flush=True,
-            )
+            print(f"maintain_lake: {recount(spark, settings, today)}", flush=True)
     finally:
         spark.stop()
 

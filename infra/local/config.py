@@ -113,63 +113,64 @@ def settings_environment(local: Local) -> dict[str, str]:
 
 def environment(local: Local) -> dict[str, str]:
     """Return the whole environment in which the stack's programs and its jobs run."""
-    made = stack_secrets(local.state)
-    airflow_url = f"http://{HOST}:{local.airflow_port}"
-    airflow_home = local.state / "airflow"
     inherited = {
         k: v
         for k, v in os.environ.items()
         if not k.startswith(("AIRFLOW_", "PYTHONDONTWRITEBYTECODE", PREFIX))
     }
-    return (
-        inherited
-        | settings_environment(local)
-        | {
-            "PATH": f"{VENV / 'bin'}:{os.environ['PATH']}",
-            "PYTHONPATH": str(ROOT),
-            "PYTHONUNBUFFERED": "1",
-            "NO_PROXY": f"{HOST},localhost",
-            "no_proxy": f"{HOST},localhost",
-            "SPARK_CONF_DIR": str(local.state / "spark"),
-            "SPARK_LOCAL_IP": HOST,
-            "SPARK_LOCAL_DIRS": str(local.state / "tmp"),
-            "PYSPARK_PYTHON": sys.executable,
-            "NOCTURNE_ROOT": str(ROOT),
-            "NOCTURNE_VENV": str(VENV),
-            "NOCTURNE_MINIO": str(minio_binary()),
-            "NOCTURNE_KAFKA_JARS": str(jars("kafka")),
-            "MINIO_ROOT_USER": "nocturne",
-            "MINIO_ROOT_PASSWORD": made["s3"],
-            "MINIO_UPDATE": "off",
-            "AIRFLOW_URL": airflow_url,
-            "AIRFLOW_HOME": str(airflow_home),
-            "AIRFLOW__CORE__DAGS_FOLDER": str(ROOT / "dags"),
-            "AIRFLOW__CORE__PLUGINS_FOLDER": str(ROOT / "plugins"),
-            "AIRFLOW__CORE__LOAD_EXAMPLES": "False",
-            "AIRFLOW__CORE__DAGS_ARE_PAUSED_AT_CREATION": "False",
-            "AIRFLOW__CORE__EXECUTOR": "LocalExecutor",
-            "AIRFLOW__CORE__PARALLELISM": "4",
-            "AIRFLOW__CORE__DEFAULT_TIMEZONE": "utc",
-            "AIRFLOW__CORE__EXECUTION_API_SERVER_URL": f"{airflow_url}/execution/",
-            "AIRFLOW__CORE__SIMPLE_AUTH_MANAGER_USERS": AIRFLOW_USERS,
-            "AIRFLOW__CORE__FERNET_KEY": "",
-            "AIRFLOW__DATABASE__SQL_ALCHEMY_CONN": f"sqlite:///{airflow_home / 'airflow.db'}",
-            "AIRFLOW__API__HOST": HOST,
-            "AIRFLOW__API__PORT": str(local.airflow_port),
-            "AIRFLOW__API__BASE_URL": airflow_url,
-            "AIRFLOW__API__WORKERS": "1",
-            "AIRFLOW__API__SECRET_KEY": made["airflow_api"],
-            "AIRFLOW__API_AUTH__JWT_SECRET": made["airflow_jwt"],
-            "AIRFLOW__DAG_PROCESSOR__REFRESH_INTERVAL": "15",
-            "AIRFLOW__DAG_PROCESSOR__MIN_FILE_PROCESS_INTERVAL": "30",
-            "AIRFLOW__SCHEDULER__TASK_INSTANCE_HEARTBEAT_TIMEOUT": "60",
-            "AIRFLOW__LOGGING__LOGGING_LEVEL": "INFO",
-            "AIRFLOW_CONN_SPARK_DEFAULT": json.dumps(
-                {
-                    "conn_type": "spark",
-                    "host": os.environ.get(f"{PREFIX}SPARK_MASTER", "local[2]"),
-                    "extra": {"deploy-mode": "client"},
-                }
-            ),
-        }
-    )
+    return inherited | own_environment(local)
+
+
+def own_environment(local: Local) -> dict[str, str]:
+    """Return what the stack adds to the environment of whoever works with it."""
+    made = stack_secrets(local.state)
+    airflow_url = f"http://{HOST}:{local.airflow_port}"
+    airflow_home = local.state / "airflow"
+    return settings_environment(local) | {
+        "PATH": f"{VENV / 'bin'}:{os.environ['PATH']}",
+        "PYTHONPATH": str(ROOT),
+        "PYTHONUNBUFFERED": "1",
+        "NO_PROXY": f"{HOST},localhost",
+        "no_proxy": f"{HOST},localhost",
+        "SPARK_CONF_DIR": str(local.state / "spark"),
+        "SPARK_LOCAL_IP": HOST,
+        "SPARK_LOCAL_DIRS": str(local.state / "tmp"),
+        "PYSPARK_PYTHON": sys.executable,
+        "NOCTURNE_ROOT": str(ROOT),
+        "NOCTURNE_VENV": str(VENV),
+        "NOCTURNE_MINIO": str(minio_binary()),
+        "NOCTURNE_KAFKA_JARS": str(jars("kafka")),
+        "MINIO_ROOT_USER": "nocturne",
+        "MINIO_ROOT_PASSWORD": made["s3"],
+        "MINIO_UPDATE": "off",
+        "AIRFLOW_URL": airflow_url,
+        "AIRFLOW_HOME": str(airflow_home),
+        "AIRFLOW__CORE__DAGS_FOLDER": str(ROOT / "dags"),
+        "AIRFLOW__CORE__PLUGINS_FOLDER": str(ROOT / "plugins"),
+        "AIRFLOW__CORE__LOAD_EXAMPLES": "False",
+        "AIRFLOW__CORE__DAGS_ARE_PAUSED_AT_CREATION": "False",
+        "AIRFLOW__CORE__EXECUTOR": "LocalExecutor",
+        "AIRFLOW__CORE__PARALLELISM": "4",
+        "AIRFLOW__CORE__DEFAULT_TIMEZONE": "utc",
+        "AIRFLOW__CORE__EXECUTION_API_SERVER_URL": f"{airflow_url}/execution/",
+        "AIRFLOW__CORE__SIMPLE_AUTH_MANAGER_USERS": AIRFLOW_USERS,
+        "AIRFLOW__CORE__FERNET_KEY": "",
+        "AIRFLOW__DATABASE__SQL_ALCHEMY_CONN": f"sqlite:///{airflow_home / 'airflow.db'}",
+        "AIRFLOW__API__HOST": HOST,
+        "AIRFLOW__API__PORT": str(local.airflow_port),
+        "AIRFLOW__API__BASE_URL": airflow_url,
+        "AIRFLOW__API__WORKERS": "1",
+        "AIRFLOW__API__SECRET_KEY": made["airflow_api"],
+        "AIRFLOW__API_AUTH__JWT_SECRET": made["airflow_jwt"],
+        "AIRFLOW__DAG_PROCESSOR__REFRESH_INTERVAL": "15",
+        "AIRFLOW__DAG_PROCESSOR__MIN_FILE_PROCESS_INTERVAL": "30",
+        "AIRFLOW__SCHEDULER__TASK_INSTANCE_HEARTBEAT_TIMEOUT": "60",
+        "AIRFLOW__LOGGING__LOGGING_LEVEL": "INFO",
+        "AIRFLOW_CONN_SPARK_DEFAULT": json.dumps(
+            {
+                "conn_type": "spark",
+                "host": os.environ.get(f"{PREFIX}SPARK_MASTER", "local[2]"),
+                "extra": {"deploy-mode": "client"},
+            }
+        ),
+    }

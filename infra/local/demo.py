@@ -35,7 +35,8 @@ class Plan:
     """What this demo runs on: the log to import and the catalogue to load."""
 
     log: str
-    log_format: str
+    reading: list[str]
+    """How the log is read: arguments of import_logs.py."""
     catalogue: Path | None
     users: Path | None
     as_of: date
@@ -84,7 +85,7 @@ def simulated(demo: Demo) -> Plan:
     demo.job("simulate_history.py", "--out", str(world))
     return Plan(
         log=str(world / "history.parquet"),
-        log_format="nocturne",
+        reading=["--format", "nocturne"],
         catalogue=world / "songs.jsonl",
         users=world / "users.jsonl",
         as_of=datetime.now(UTC).date(),
@@ -124,7 +125,7 @@ def run(demo: Demo, plan: Plan, settings: Settings, airflow: Airflow) -> None:
     """Take the log through the whole path."""
     with demo.step("catalogue into landing/"):
         land_catalogue(plan, settings)
-    imports = [lambda: demo.job("import_logs.py", plan.log, "--format", plan.log_format)]
+    imports = [lambda: demo.job("import_logs.py", plan.log, *plan.reading)]
     if plan.catalogue is not None:
         imports.append(lambda: airflow.succeed("etl_master_data") and None)
     if plan.world is not None:
@@ -156,6 +157,7 @@ def arguments() -> argparse.Namespace:
     parser.add_argument("--log", help="a listening log of your own: path or URL")
     parser.add_argument("--format", help="its format, as import_logs.py --help lists them")
     parser.add_argument("--catalogue", type=Path, help="a file of songs; default: the log's ids")
+    parser.add_argument("--map", help="which columns are which, with the format `columns`")
     parser.add_argument("--as-of", type=date.fromisoformat, help="day that ends the window")
     given = parser.parse_args()
     if given.log and not (given.format and given.as_of):
@@ -167,6 +169,11 @@ def arguments() -> argparse.Namespace:
     if given.catalogue and not given.catalogue.is_file():
         parser.error(f"there is no catalogue {given.catalogue}")
     return given
+
+
+def reading(given: argparse.Namespace) -> list[str]:
+    """Return the arguments of import_logs.py that say how the log is read."""
+    return ["--format", given.format, *(["--map", given.map] if given.map else [])]
 
 
 def main() -> int:
@@ -186,7 +193,7 @@ def main() -> int:
             airflow = Airflow(f"http://{HOST}:{local.airflow_port}", "admin", password)
             airflow.wait_for_dags(DAGS)
             plan = (
-                Plan(given.log, given.format, given.catalogue, None, given.as_of, None)
+                Plan(given.log, reading(given), given.catalogue, None, given.as_of, None)
                 if given.log
                 else simulated(demo)
             )

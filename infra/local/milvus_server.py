@@ -4,6 +4,7 @@ The wheel's own `milvus-server` is a parent that neither passes SIGTERM on nor n
 the server dies, so supervisord must own the server itself.
 """
 
+import hashlib
 import os
 import socket
 from pathlib import Path
@@ -68,6 +69,11 @@ def main() -> None:
         data_dir=str(home), proxy_port=int(env["NOCTURNE_MILVUS_PORT"]), etcd_port=etcd, **ports
     )
     config.set("authorization_enabled", True)
+    # Port 9091 asks for no password: take the API off it, and the key of its debugger, which
+    # is this path, out of the public's knowledge.
+    config.set("proxy.http.enabled", "false")
+    secret = hashlib.sha256(env["NOCTURNE_MILVUS_TOKEN"].encode()).hexdigest()[:32]
+    config.set("etcd.rootPath", secret)
     config.resolve()
     etcd_config = home / "configs" / "etcd.yaml"
     write_etcd_config(etcd_config, home / "data", etcd)

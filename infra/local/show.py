@@ -2,23 +2,31 @@
 
 import json
 import random
+from contextlib import closing
 from datetime import date, timedelta
+from functools import cache
 from typing import Any
 
 import requests
 from deltalake import DeltaTable
+from pymongo.database import Database
 
 from jobs.contract import names
 from jobs.contract.errors import NocturneError
 from jobs.contract.settings import Settings
 from jobs.contract.tokens import listener_token
-from jobs.stores.documents import database
+from jobs.stores.documents import Document, database
 from jobs.stores.generations import Generations
 from jobs.stores.objects import Objects
 
 SHOWN_LISTENERS = 5
 SAMPLED_LISTENERS = 100
 LIST = 10
+
+
+@cache
+def _database(settings: Settings) -> Database[Document]:
+    return database(settings, timeout_ms=60_000)
 
 
 def raw_logs(settings: Settings) -> DeltaTable:
@@ -38,7 +46,7 @@ def raw_logs(settings: Settings) -> DeltaTable:
 def catalogue_from_log(settings: Settings) -> None:
     """Land a catalogue of the track ids in the lake that are no songs yet: ids are all it knows."""
     tracks = raw_logs(settings).to_pyarrow_table(columns=["track_id"])["track_id"].unique()
-    songs = database(settings, timeout_ms=60_000)[names.SONGS]
+    songs = _database(settings)[names.SONGS]
     known = {song["_id"] for song in songs.find({}, {"_id": 1})}
     new = sorted(set(tracks.to_pylist()) - known)
     lines = "".join(json.dumps({"track_id": t, "title": f"Song {t}"}) + "\n" for t in new)
@@ -50,7 +58,8 @@ def catalogue_from_log(settings: Settings) -> None:
 
 def live_generation(settings: Settings) -> str:
     """Return what is live; raises NocturneError when nothing is."""
-    live = Generations(settings).live().generation
+    with closing(Generations(settings)) as generations:
+        live = generations.live().generation
     if live is None:
         raise NocturneError("no generation is live")
     return live
@@ -70,7 +79,7 @@ def recommendations(settings: Settings, app: str, as_of: date) -> None:
 
 def listeners(settings: Settings, generation: str) -> list[str]:
     """Return, in order, everyone who has a vector of this generation."""
-    users = database(settings, timeout_ms=60_000)[names.USERS]
+    users = _database(settings)[names.USERS]
     found = users.find({f"vectors.{generation}": {"$exists": True}}, {"_id": 1})
     return sorted(user["_id"] for user in found)
 
@@ -108,7 +117,7 @@ def _is_full(page: dict[str, Any]) -> bool:
 
 
 def _show(settings: Settings, app: str, user: str, plays: list[str]) -> None:
-    songs = database(settings)[names.SONGS]
+    songs = _database(settings)[names.SONGS]
     titles = {s["_id"]: s for s in songs.find({"_id": {"$in": plays}})}
     page = home(settings, app, user)
     print(f"\n{user}  (generation {page['generation']}, strategy {page['strategy']})")

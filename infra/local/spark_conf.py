@@ -16,6 +16,12 @@ logger.metrics.name = org.apache.hadoop.metrics2
 logger.metrics.level = error
 logger.native.name = org.apache.hadoop.util.NativeCodeLoader
 logger.native.level = error
+logger.syncable.name = org.apache.hadoop.fs.s3a.S3ABlockOutputStream
+logger.syncable.level = error
+logger.plans.name = org.apache.spark.sql.catalyst.util.SparkStringUtils
+logger.plans.level = error
+logger.adaptive.name = org.apache.spark.sql.catalyst.analysis.ResolveWriteToStream
+logger.adaptive.level = error
 logger.admin.name = org.apache.spark.sql.kafka010.KafkaDataConsumer
 logger.admin.level = error
 """

@@ -18,7 +18,7 @@ from infra.local.config import (
     Local,
     environment,
     load_local,
-    settings_environment,
+    own_environment,
     stack_secrets,
 )
 from infra.local.install import VENV
@@ -214,8 +214,10 @@ def main() -> int:
         elif arguments.command == "logs":
             logs(local, arguments.part)
         elif arguments.command == "env":
-            for name, value in sorted(settings_environment(remembered(local)).items()):
+            for name, value in sorted(own_environment(remembered(local)).items()):
                 print(f"export {name}={shlex.quote(value)}")
+        elif not arguments.user:
+            raise StackError("whose token? make token USER_ID=<id>")
         else:
             os.environ.update(environment(remembered(local)))
             print(listener_token(load_settings(), arguments.user))

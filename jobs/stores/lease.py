@@ -63,7 +63,10 @@ class Lease:
         """Ask the stream to let go, for the next `lease_seconds`."""
         self._leases.update_one(
             {"_id": LAKE_WRITER},
-            {"$set": {"wanted_by": self.holder, "wanted_until": time.time() + self._seconds}},
+            {
+                "$set": {"wanted_by": self.holder, "wanted_until": time.time() + self._seconds},
+                "$setOnInsert": {"expires_at": 0.0},  # free: nobody ever held it
+            },
             upsert=True,
         )
 
@@ -85,6 +88,10 @@ class Lease:
         if time.time() >= self.held_until:
             raise LeaseLost(f"{self.holder} does not hold the lease {LAKE_WRITER}: nothing written")
 
+    def close(self) -> None:
+        """End the connections."""
+        self._db.client.close()
+
     @property
     def _leases(self) -> Collection[Document]:
         return self._db[LEASES]
@@ -98,6 +105,7 @@ def lake_writer(settings: Settings, holder: str) -> Iterator[Lease]:
     """
     lease = Lease(settings, holder)
     stop = threading.Event()
+    renewal = threading.Thread(target=_renew, args=(lease, stop, settings), daemon=True)
     deadline = time.time() + WAIT_SECONDS
     lease.want()
     try:
@@ -108,13 +116,15 @@ def lake_writer(settings: Settings, holder: str) -> Iterator[Lease]:
                 )
             lease.want()
             time.sleep(0.5)
-        renewal = threading.Thread(target=_renew, args=(lease, stop, settings), daemon=True)
         renewal.start()
         yield lease
     finally:
         stop.set()
+        if renewal.is_alive():
+            renewal.join()
         lease.unwant()
         lease.release()
+        lease.close()
 
 
 def _renew(lease: Lease, stop: threading.Event, settings: Settings) -> None:

@@ -25,6 +25,10 @@ class StreamHealth:
         except PyMongoError as error:
             print(f"stream: heartbeat not written: {error}", flush=True)
 
+    def close(self) -> None:
+        """End the connections."""
+        self._health.database.client.close()
+
     def read(self) -> Document:
         """Return the newest heartbeat; empty before the first one."""
         return self._health.find_one({"_id": STREAM_QUERY}) or {}

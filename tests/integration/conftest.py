@@ -4,14 +4,18 @@ import fcntl
 import os
 import shutil
 from collections.abc import Iterator
+from contextlib import closing
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
 
 import pytest
+from pymongo.database import Database
 
 from infra.local.install import ROOT
 from jobs.contract import names
+from jobs.stores.documents import Document, database
+from jobs.stores.generations import Generations
 from jobs.stores.objects import Objects
 from tests.integration.stack import SETTINGS, Stack, free_ports, make, stack_of
 
@@ -38,6 +42,21 @@ def stack() -> Iterator[Stack]:
         make("up", local)
         yield stack_of(local)
         make("down", local)
+
+
+@pytest.fixture(scope="session")
+def generations(stack: Stack) -> Iterator[Generations]:
+    """The generations of the stack."""
+    with closing(Generations(stack.settings)) as found:
+        yield found
+
+
+@pytest.fixture(scope="session")
+def db(stack: Stack) -> Iterator[Database[Document]]:
+    """The stack's database."""
+    found = database(stack.settings)
+    yield found
+    found.client.close()
 
 
 @dataclass(frozen=True)

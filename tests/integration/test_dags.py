@@ -12,7 +12,6 @@ import pytest
 from infra.local.airflow_client import Airflow, RunFailed
 from infra.local.processes import members
 from jobs.contract.generations import State
-from jobs.stores.generations import Generations
 
 DAYS = 3
 
@@ -35,12 +34,14 @@ def wait_for(condition, seconds: float, what: str):
     return found
 
 
-def test_the_asset_of_training_started_the_rebuild_that_published_it(stack, published, airflow):
+def test_the_asset_of_training_started_the_rebuild_that_published_it(
+    stack, published, airflow, generations
+):
     run = airflow.call("GET", f"dags/rebuild_index/dagRuns/{published.runs['rebuild_index']}")
     assert (run["run_type"], run["state"]) == ("asset_triggered", "success")
     (event,) = events(airflow, published.runs["train_als"])
     assert event["extra"]["generation"] == published.generation
-    with_state = Generations(stack.settings).find(published.generation)
+    with_state = generations.find(published.generation)
     assert with_state["state"] in (State.LIVE, State.RETIRED)
     assert State.LIVE in [step["state"] for step in with_state["history"]]
 
@@ -90,8 +91,10 @@ def test_a_wrong_day_is_refused_before_anything_runs(airflow):
         airflow.trigger("train_als", {"as_of": "yesterday"})
 
 
-def test_too_little_data_is_red_and_leaves_the_live_generation(stack, published, airflow):
-    live = Generations(stack.settings).live()
+def test_too_little_data_is_red_and_leaves_the_live_generation(
+    stack, published, airflow, generations
+):
+    live = generations.live()
     run = airflow.trigger("train_als", {"as_of": "1999-01-01"})
     path = f"dags/train_als/dagRuns/{run}"
     tries = f"{path}/taskInstances/train"
@@ -102,10 +105,12 @@ def test_too_little_data_is_red_and_leaves_the_live_generation(stack, published,
     log = airflow.call("GET", f"{tries}/logs/1", headers={"accept": "application/json"})
     assert "too little" in str(log).lower()
     airflow.call("PATCH", path, json={"state": "failed"})
-    assert Generations(stack.settings).live() == live
+    assert generations.live() == live
 
 
-def test_a_killed_training_is_tried_again_and_doubles_nothing(stack, published, airflow):
+def test_a_killed_training_is_tried_again_and_doubles_nothing(
+    stack, published, airflow, generations
+):
     def training() -> list[psutil.Process]:
         return [
             p
@@ -122,14 +127,16 @@ def test_a_killed_training_is_tried_again_and_doubles_nothing(stack, published, 
     (event,) = events(airflow, run)
     for dag, caused in airflow.runs_caused_by("train_als", run):
         airflow.expect_success(dag, caused)
-    again = Generations(stack.settings).find(event["extra"]["generation"])
-    first = Generations(stack.settings).find(published.generation)
+    again = generations.find(event["extra"]["generation"])
+    first = generations.find(published.generation)
     counted = ("plays", "pairs", "users", "items")
     assert [again[name] for name in counted] == [first[name] for name in counted]
-    assert Generations(stack.settings).live().generation == again["_id"]
+    assert generations.live().generation == again["_id"]
 
 
-def test_a_backfill_of_three_days_trains_three_generations_in_order(stack, published, airflow):
+def test_a_backfill_of_three_days_trains_three_generations_in_order(
+    stack, published, airflow, generations
+):
     last = datetime.now(UTC).replace(hour=2, minute=0, second=0, microsecond=0) - timedelta(days=1)
     first = last - timedelta(days=DAYS - 1)
     body = {
@@ -150,11 +157,9 @@ def test_a_backfill_of_three_days_trains_three_generations_in_order(stack, publi
     runs = wait_for(backfilled, 600, "backfill")
     wanted = [(first + timedelta(days=i)).date().isoformat() for i in range(DAYS)]
     trained = [events(airflow, run["dag_run_id"])[0]["extra"]["generation"] for run in runs]
-    found = [Generations(stack.settings).find(generation) for generation in trained]
+    found = [generations.find(generation) for generation in trained]
     assert [document["as_of"] for document in found] == wanted
     ends = [run["end_date"] for run in runs]
     starts = [run["start_date"] for run in runs]
     assert all(end <= start for end, start in zip(ends, starts[1:], strict=False))
-    wait_for(
-        lambda: Generations(stack.settings).live().generation == trained[-1], 400, "publication"
-    )
+    wait_for(lambda: generations.live().generation == trained[-1], 400, "publication")

@@ -2,6 +2,7 @@
 
 import json
 import time
+from contextlib import closing
 from datetime import UTC, date, datetime, timedelta
 from uuid import uuid4
 
@@ -9,9 +10,8 @@ import pytest
 import requests
 
 from jobs.contract.names import PLAY_COUNTS, SONGS
-from jobs.stores.documents import database
 from jobs.stores.events import EventLog
-from jobs.stores.lease import lake_writer
+from jobs.stores.lease import Lease, lake_writer
 from jobs.stores.stream_health import StreamHealth
 from tests.integration.lake import quarantine, raw_logs
 
@@ -51,20 +51,20 @@ def in_lake(stack, ids: list[str], seconds: float = 60) -> list[dict]:
         time.sleep(1)
 
 
-def counts(stack) -> tuple[int, int]:
-    song = database(stack.settings)[SONGS].find_one({"_id": TRACK})
+def counts(db) -> tuple[int, int]:
+    song = db[SONGS].find_one({"_id": TRACK})
     return song["plays_7d"], song["plays_cumulative"]
 
 
-def wait_for_counts(stack, wanted: tuple[int, int], seconds: float = 60) -> None:
+def wait_for_counts(db, wanted: tuple[int, int], seconds: float = 60) -> None:
     deadline = time.monotonic() + seconds
-    while counts(stack) != wanted:
-        assert time.monotonic() < deadline, f"{counts(stack)}, not {wanted}"
+    while counts(db) != wanted:
+        assert time.monotonic() < deadline, f"{counts(db)}, not {wanted}"
         time.sleep(1)
 
 
-def test_a_play_is_in_the_lake_and_counted_within_a_minute(stack, published):
-    before = counts(stack)
+def test_a_play_is_in_the_lake_and_counted_within_a_minute(stack, published, db):
+    before = counts(db)
     yesterday = datetime.now(UTC) - timedelta(days=1)
     sent = [event(), event(at=yesterday), event(at=datetime.now(UTC) - timedelta(days=9))]
     sent += [event("skip", duration=5), event("complete", duration=200)]
@@ -79,30 +79,30 @@ def test_a_play_is_in_the_lake_and_counted_within_a_minute(stack, published):
         assert {name: row[name] for name in wanted} == wanted
         assert row["kafka_offset"] is not None
     # Three listens, of which two are in the last seven days; a skip and a complete are no plays.
-    wait_for_counts(stack, (before[0] + 2, before[1] + 3))
+    wait_for_counts(db, (before[0] + 2, before[1] + 3))
 
 
-def test_the_nightly_truth_equals_the_fresh_counts(stack, published):
+def test_the_nightly_truth_equals_the_fresh_counts(stack, published, db):
     sent = [event(), event()]
-    before = counts(stack)
+    before = counts(db)
     post(stack, sent)
-    wait_for_counts(stack, (before[0] + 2, before[1] + 2))
-    fresh = counts(stack)
+    wait_for_counts(db, (before[0] + 2, before[1] + 2))
+    fresh = counts(db)
     stack.done("maintain_lake", "--counts-only")
-    assert counts(stack) == fresh
+    assert counts(db) == fresh
     plays = raw_logs(stack.settings, filters=[("track_id", "=", TRACK), ("action", "=", "listen")])
     assert fresh[1] == len(plays)
     # The stream goes on from there, and adds to it.
     post(stack, [event()])
-    wait_for_counts(stack, (fresh[0] + 1, fresh[1] + 1))
+    wait_for_counts(db, (fresh[0] + 1, fresh[1] + 1))
 
 
-def test_counts_that_were_lost_come_back_from_the_lake(stack, published):
-    right = counts(stack)
-    database(stack.settings)[PLAY_COUNTS].delete_many({})
-    database(stack.settings)[SONGS].update_many({}, {"$set": {"plays_7d": 7777}})
+def test_counts_that_were_lost_come_back_from_the_lake(stack, published, db):
+    right = counts(db)
+    db[PLAY_COUNTS].delete_many({})
+    db[SONGS].update_many({}, {"$set": {"plays_7d": 7777}})
     stack.done("maintain_lake", "--counts-only")
-    assert counts(stack) == right
+    assert counts(db) == right
 
 
 @pytest.mark.parametrize(
@@ -129,12 +129,24 @@ def test_a_bad_message_is_kept_with_its_reason(stack, published, message, reason
 
 
 def test_the_stream_gives_way_to_a_writer_and_goes_on_afterwards(stack, published):
-    health = StreamHealth(stack.settings)
     sent = event()
-    with lake_writer(stack.settings, "test"):
+    with closing(StreamHealth(stack.settings)) as health, lake_writer(stack.settings, "test"):
         assert health.read()["phase"] in ("paused", "running")
         post(stack, [sent])
         time.sleep(5)
         assert health.read()["phase"] == "paused"
         assert len(raw_logs(stack.settings, filters=[("event_id", "=", sent["event_id"])])) == 0
     assert len(in_lake(stack, [sent["event_id"]])) == 1
+
+
+def test_a_writer_needs_no_stream_that_held_the_lease_before(stack, db):
+    settings = stack.settings.model_copy(update={"mongo_db": "nocturne_lease"})
+    db.client.drop_database(settings.mongo_db)
+    with lake_writer(settings, "first") as first:
+        first.check()
+        rival = Lease(settings, "rival")
+        assert not rival.acquire()
+        rival.close()
+    with lake_writer(settings, "second") as second:
+        second.check()
+    db.client.drop_database(settings.mongo_db)

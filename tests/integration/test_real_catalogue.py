@@ -5,7 +5,6 @@ import csv
 import pytest
 
 from jobs.contract.names import MASTER_SONGS, MASTER_SONGS_REJECTED, SONGS
-from jobs.stores.documents import database
 from jobs.stores.objects import Objects
 from tests.integration.lake import rows
 
@@ -21,7 +20,7 @@ def settings(stack):
     return settings
 
 
-def test_every_row_is_a_song_or_has_a_reason(stack, settings, shared_data):
+def test_every_row_is_a_song_or_has_a_reason(stack, settings, db, shared_data):
     own = {"NOCTURNE_LAKE_BUCKET": "catalogue", "NOCTURNE_MONGO_DB": "nocturne_catalogue"}
     paths = [shared_data / "spotify-tracks" / name for name in FILES]
     inputs = [part for path in paths for part in ("--input", str(path))]
@@ -30,7 +29,7 @@ def test_every_row_is_a_song_or_has_a_reason(stack, settings, shared_data):
     for path in paths:
         with path.open(newline="", encoding="utf-8-sig") as lines:
             source += list(csv.DictReader(lines, delimiter=FILES[path.name]))
-    songs = {song["_id"]: song for song in database(settings)[SONGS].find()}
+    songs = {song["_id"]: song for song in db.client[settings.mongo_db][SONGS].find()}
     master = rows(settings, MASTER_SONGS)
     rejected = rows(settings, MASTER_SONGS_REJECTED).to_pylist()
     assert len(master) + len(rejected) == len(source) == 9634 + 3123

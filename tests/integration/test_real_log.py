@@ -10,7 +10,6 @@ import pytest
 
 from infra.local import show
 from jobs.contract.names import MODELS
-from jobs.stores.generations import Generations
 from jobs.stores.objects import Objects
 from tests.integration.lake import quarantine, raw_logs
 
@@ -18,7 +17,7 @@ AS_OF = date(2015, 1, 5)
 
 
 @pytest.fixture(scope="module")
-def generation(stack, published, shared_data):
+def generation(stack, published, generations, shared_data):
     log = shared_data / "30music/sessions_sample_10.parquet.snappy"
     printed = stack.done("import_logs", str(log), "--format", "30music")
     show.catalogue_from_log(stack.settings)
@@ -33,11 +32,11 @@ def generation(stack, published, shared_data):
     refused = quarantine(stack.settings, columns=["reason"], filters=imported)
     assert len(accepted) + len(refused) == pq.read_metadata(log).num_rows
     assert len(set(accepted["event_id"].to_pylist())) == len(accepted)
-    return Generations(stack.settings).live().generation
+    return generations.live().generation
 
 
-def test_the_window_holds_the_plays_of_ninety_days(stack, generation):
-    document = Generations(stack.settings).find(generation)
+def test_the_window_holds_the_plays_of_ninety_days(generations, generation):
+    document = generations.find(generation)
     assert (document["as_of"], document["pairs"]) == (AS_OF.isoformat(), 73_623)
 
 

@@ -11,7 +11,7 @@ import pytest
 
 from infra.local.install import ROOT
 from jobs.contract.names import MASTER_SONGS, SONGS, USERS
-from jobs.stores.documents import database
+from jobs.stores.objects import Objects
 from tests.integration.lake import raw_logs, rows
 from tests.integration.stack import Stack
 
@@ -24,8 +24,6 @@ def own(stack: Stack) -> dict[str, str]:
 
 @pytest.fixture(scope="module")
 def settings(stack: Stack, own):
-    from jobs.stores.objects import Objects
-
     changed = {"lake_bucket": "repeats", "mongo_db": "nocturne_repeats"}
     settings = stack.settings.model_copy(update=changed)
     Objects(settings).ensure_bucket(settings.lake_bucket)
@@ -56,21 +54,22 @@ def test_an_import_killed_anywhere_and_repeated_has_every_row_once(stack, publis
     assert sorted(ids) == sorted(wanted)
 
 
-def test_a_repeated_catalogue_changes_nothing(stack, published, own, settings):
+def test_a_repeated_catalogue_changes_nothing(stack, published, own, settings, db):
     songs, users = published.world / "songs.jsonl", published.world / "users.jsonl"
 
+    own_db = db.client[settings.mongo_db]
+
     def state() -> tuple[list, list, list]:
-        db = database(settings)
         master = rows(settings, MASTER_SONGS).to_pylist()
         return (
-            sorted(db[SONGS].find(), key=lambda d: d["_id"]),
-            sorted(db[USERS].find(), key=lambda d: d["_id"]),
+            sorted(own_db[SONGS].find(), key=lambda d: d["_id"]),
+            sorted(own_db[USERS].find(), key=lambda d: d["_id"]),
             sorted(master, key=lambda d: d["track_id"]),
         )
 
     stack.done("etl_master_data", "--input", str(songs), **own)
     stack.done("etl_users", "--input", str(users), **own)
-    database(settings)[SONGS].update_one({"_id": "song-00001"}, {"$set": {"plays_7d": 5}})
+    own_db[SONGS].update_one({"_id": "song-00001"}, {"$set": {"plays_7d": 5}})
     first = state()
     assert [len(part) for part in first] == [300, 150, 300]
     stack.done("etl_master_data", **own)
