@@ -30,10 +30,10 @@ env: ## Print the local stack's settings, credentials included, as export lines
 token: ## Print a listener token of the local stack; USER_ID=<id> or USER=<id>
 	@$(STACK) token "$(or $(USER_ID),$(if $(filter command,$(firstword $(origin USER))),$(USER)))"
 
-demo: setup ## Run the whole path; LOG=.. FORMAT=.. AS_OF=.. [CATALOGUE=..] [MAP=..] for your own log
+demo: setup ## Run the whole path; LOG=.. FORMAT=.. AS_OF=.. [CATALOGUE=..] [OPTIONS=..] for your own log
 	@$(RUN) -m infra.local.demo $(if $(LOG),--log "$(LOG)") $(if $(FORMAT),--format "$(FORMAT)") \
 		$(if $(CATALOGUE),--catalogue "$(CATALOGUE)") $(if $(AS_OF),--as-of "$(AS_OF)") \
-		$(if $(MAP),--map "$(MAP)")
+		$(if $(OPTIONS),--options="$(OPTIONS)")
 
 test: setup ## Run the static checks and every test, on a stack of their own
 	@$(MAKE) --no-print-directory check

@@ -4,6 +4,7 @@ Without --log: a simulated world of listeners. With --log: your own log.
 """
 
 import argparse
+import shlex
 import subprocess
 import sys
 import time
@@ -157,7 +158,7 @@ def arguments() -> argparse.Namespace:
     parser.add_argument("--log", help="a listening log of your own: path or URL")
     parser.add_argument("--format", help="its format, as import_logs.py --help lists them")
     parser.add_argument("--catalogue", type=Path, help="a file of songs; default: the log's ids")
-    parser.add_argument("--map", help="which columns are which, with the format `columns`")
+    parser.add_argument("--options", default="", help="more arguments of import_logs.py")
     parser.add_argument("--as-of", type=date.fromisoformat, help="day that ends the window")
     given = parser.parse_args()
     if given.log and not (given.format and given.as_of):
@@ -173,7 +174,7 @@ def arguments() -> argparse.Namespace:
 
 def reading(given: argparse.Namespace) -> list[str]:
     """Return the arguments of import_logs.py that say how the log is read."""
-    return ["--format", given.format, *(["--map", given.map] if given.map else [])]
+    return ["--format", given.format, *shlex.split(given.options)]
 
 
 def main() -> int:

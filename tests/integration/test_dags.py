@@ -4,6 +4,7 @@ import itertools
 import os
 import signal
 import time
+from contextlib import suppress
 from datetime import UTC, datetime, timedelta
 
 import psutil
@@ -112,15 +113,16 @@ def test_a_killed_training_is_tried_again_and_doubles_nothing(
     stack, published, airflow, generations
 ):
     def training() -> list[psutil.Process]:
-        return [
-            p
-            for p in members(stack.local.state)
-            if any("jobs/train_als.py" in part for part in p.cmdline())
-        ]
+        try:
+            everyone = members(stack.local.state)
+            return [p for p in everyone if "jobs/train_als.py" in " ".join(p.cmdline())]
+        except psutil.NoSuchProcess:
+            return []
 
     run = airflow.trigger("train_als", {"as_of": datetime.now(UTC).date().isoformat()})
     for process in wait_for(training, 90, "training process"):
-        os.kill(process.pid, signal.SIGKILL)
+        with suppress(ProcessLookupError):  # the JVM and its Python end together
+            os.kill(process.pid, signal.SIGKILL)
     assert airflow.follow("train_als", run) == "success"
     task = airflow.call("GET", f"dags/train_als/dagRuns/{run}/taskInstances/train")
     assert task["try_number"] == 2

@@ -6,6 +6,7 @@ import socket
 import subprocess
 import sys
 import time
+from contextlib import suppress
 
 from infra.local.install import ROOT
 from infra.local.processes import members
@@ -50,7 +51,8 @@ def test_down_leaves_no_process_and_no_port_after_kills(stack):
         p for name in ("af-scheduler", "stream", "app") for p in members(stack.local.state, name)
     ]
     for process in [*killed[::2], *supervisords(stack.local)]:
-        os.kill(process.pid, signal.SIGKILL)
+        with suppress(ProcessLookupError):
+            os.kill(process.pid, signal.SIGKILL)
     time.sleep(2)
     assert alive(stack), "kills should have left orphans, or this test shows nothing"
     make("down", stack.local)
