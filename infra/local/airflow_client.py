@@ -4,6 +4,8 @@ import time
 from typing import Any
 
 import requests
+from requests.adapters import HTTPAdapter
+from urllib3.util import Retry
 
 from jobs.contract.errors import NocturneError
 
@@ -25,6 +27,9 @@ class Airflow:
         answer = requests.post(f"{url}/auth/token", json=login, timeout=30)
         answer.raise_for_status()
         self._session = requests.Session()
+        # Reads are repeated: on a busy machine the server answers one with 500 now and then.
+        again = Retry(total=4, backoff_factor=0.5, status_forcelist=[500, 502, 503, 504])
+        self._session.mount("http", HTTPAdapter(max_retries=again))
         self._session.headers["Authorization"] = f"Bearer {answer.json()['access_token']}"
 
     def request(self, method: str, path: str, **options: Any) -> requests.Response:
