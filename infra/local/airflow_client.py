@@ -28,8 +28,8 @@ class Airflow:
         answer.raise_for_status()
         self._session = requests.Session()
         # Reads are repeated: on a busy machine the server answers one with 500 now and then.
-        again = Retry(total=4, backoff_factor=0.5, status_forcelist=[500, 502, 503, 504])
-        self._session.mount("http", HTTPAdapter(max_retries=again))
+        again = Retry(total=5, backoff_factor=0.5, status_forcelist=[500, 502, 503, 504])
+        self._session.mount("http://", HTTPAdapter(max_retries=again))
         self._session.headers["Authorization"] = f"Bearer {answer.json()['access_token']}"
 
     def request(self, method: str, path: str, **options: Any) -> requests.Response:
