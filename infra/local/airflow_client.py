@@ -27,7 +27,7 @@ class Airflow:
         answer = requests.post(f"{url}/auth/token", json=login, timeout=30)
         answer.raise_for_status()
         self._session = requests.Session()
-        # Reads are repeated: on a busy machine the server answers one with 500 now and then.
+        # Asset events are answered with 500 while a run that they caused has no start date yet.
         again = Retry(total=5, backoff_factor=0.5, status_forcelist=[500, 502, 503, 504])
         self._session.mount("http://", HTTPAdapter(max_retries=again))
         self._session.headers["Authorization"] = f"Bearer {answer.json()['access_token']}"
