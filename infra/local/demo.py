@@ -141,7 +141,8 @@ def run(demo: Demo, plan: Plan, settings: Settings, airflow: Airflow) -> None:
     if plan.world is not None:
         world = plan.world
         nightly.append(lambda: send_live_events(demo, world))
-    with demo.step("training, index, publication by Airflow; live events meanwhile"):
+    live = "" if plan.world is None else "; live events meanwhile"
+    with demo.step(f"training, index, publication by Airflow{live}"):
         demo.together(*nightly)
     with demo.step("play counts from the lake"):
         airflow.succeed("maintain_lake")
