@@ -97,6 +97,10 @@ class PlayCounts:
         )
         return bulk_write(self._songs, list(changed))
 
+    def close(self) -> None:
+        """End the connections."""
+        self._songs.database.client.close()
+
     @staticmethod
     def _find(collection: Any, ids: list[str] | None, fields: Any = None) -> Iterator[Document]:
         if ids is None:

@@ -94,7 +94,7 @@ def test_our_images_are_built_from_the_locks(compose):
         assert f"FROM {'base' if target == 'serving' else 'jvm'} AS {target}\n" in dockerfile
         assert f"COPY infra/requirements/{target}.txt " in dockerfile
     installs = re.findall(r"pip install (.*)", dockerfile)
-    assert sorted(installs) == sorted(f"--requirement /tmp/{t}.txt" for t in targets)
+    assert sorted(installs) == sorted(f"--no-cache-dir --requirement /tmp/{t}.txt" for t in targets)
     assert dockerfile.count("\nUSER nocturne\n") == len(targets)
 
 
