@@ -29,10 +29,10 @@ def _database(settings: Settings) -> Database[Document]:
     return database(settings, timeout_ms=60_000)
 
 
-def raw_logs(settings: Settings) -> DeltaTable:
-    """Open `raw/logs` with delta-rs: no Spark is needed to read the lake."""
+def table(settings: Settings, path: str) -> DeltaTable:
+    """Open a Delta table of the lake with delta-rs: no Spark is needed to read it."""
     return DeltaTable(
-        f"s3://{settings.lake_bucket}/{names.RAW_LOGS}",
+        f"s3://{settings.lake_bucket}/{path}",
         storage_options={
             "AWS_ENDPOINT_URL": settings.s3_endpoint,
             "AWS_ACCESS_KEY_ID": settings.s3_access_key,
@@ -45,7 +45,8 @@ def raw_logs(settings: Settings) -> DeltaTable:
 
 def catalogue_from_log(settings: Settings) -> None:
     """Land a catalogue of the track ids in the lake that are no songs yet: ids are all it knows."""
-    tracks = raw_logs(settings).to_pyarrow_table(columns=["track_id"])["track_id"].unique()
+    logs = table(settings, names.RAW_LOGS)
+    tracks = logs.to_pyarrow_table(columns=["track_id"])["track_id"].unique()
     songs = _database(settings)[names.SONGS]
     known = {song["_id"] for song in songs.find({}, {"_id": 1})}
     new = sorted(set(tracks.to_pylist()) - known)
@@ -87,7 +88,7 @@ def listeners(settings: Settings, generation: str) -> list[str]:
 def recent_plays(settings: Settings, users: list[str], as_of: date) -> dict[str, list[str]]:
     """Return each listener's last plays before `as_of` as track ids, newest first."""
     start = (as_of - timedelta(days=settings.window_days)).isoformat()
-    table = raw_logs(settings).to_pyarrow_table(
+    plays = table(settings, names.RAW_LOGS).to_pyarrow_table(
         columns=["user_id", "track_id", "timestamp"],
         filters=[
             ("date", ">=", date.fromisoformat(start)),
@@ -96,7 +97,7 @@ def recent_plays(settings: Settings, users: list[str], as_of: date) -> dict[str,
             ("action", "=", "listen"),
         ],
     )
-    rows = table.sort_by([("timestamp", "descending")]).to_pylist()
+    rows = plays.sort_by([("timestamp", "descending")]).to_pylist()
     return {u: [r["track_id"] for r in rows if r["user_id"] == u][:LIST] for u in users}
 
 
