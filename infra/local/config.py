@@ -73,7 +73,7 @@ def stack_secrets(state: Path) -> dict[str, str]:
     path = state / "secrets.json"
     if path.exists():
         return dict(json.loads(path.read_text()))
-    wanted = ("s3", "milvus", "supervisor", "token", "airflow_api", "airflow_jwt", "fernet")
+    wanted = ("s3", "milvus", "supervisor", "token", "airflow_api", "airflow_jwt")
     made = {name: secrets.token_hex(24) for name in wanted}
     made |= {f"airflow_{user}": secrets.token_urlsafe(12) for user in ("admin", "op", "viewer")}
     state.mkdir(parents=True, exist_ok=True)

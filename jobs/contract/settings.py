@@ -27,7 +27,6 @@ class Settings(BaseSettings):
     milvus_token: str = Field("", repr=False, description="Milvus `user:password`, if it asks.")
     redis_url: str = Field("redis://127.0.0.1:6379/0", repr=False, description="Redis address.")
     s3_endpoint: str = Field("http://127.0.0.1:9000", description="S3 (MinIO) address.")
-    s3_public_endpoint: str = Field("", description="S3 address players see; empty: the same.")
     s3_access_key: str = Field("", repr=False, description="S3 access key.")
     s3_secret_key: str = Field("", repr=False, description="S3 secret key.")
     lake_bucket: str = Field("datalake", description="Bucket of the data lake.")

@@ -14,9 +14,7 @@ class Objects:
     """Both buckets of one deployment. Safe to share between threads."""
 
     def __init__(self, settings: Settings) -> None:
-        self._client = _client(settings, settings.s3_endpoint)
-        public = settings.s3_public_endpoint
-        self._public = _client(settings, public) if public else self._client
+        self._client = _client(settings)
 
     def ensure_bucket(self, bucket: str) -> None:
         """Create the bucket unless it is there."""
@@ -58,10 +56,6 @@ class Objects:
         pages = self._client.get_paginator("list_objects_v2").paginate(Bucket=bucket, Prefix=prefix)
         return [item["Key"] for page in pages for item in page.get("Contents", [])]
 
-    def exists(self, bucket: str, key: str) -> bool:
-        """Say whether there is such an object."""
-        return key in self.keys(bucket, key)
-
     def delete_below(self, bucket: str, prefix: str) -> int:
         """Delete every object below the prefix; return how many there were."""
         keys = self.keys(bucket, prefix)
@@ -70,19 +64,11 @@ class Objects:
             self._client.delete_objects(Bucket=bucket, Delete={"Objects": batch})
         return len(keys)
 
-    def presigned(self, bucket: str, key: str, seconds: int) -> str:
-        """Return a URL that gives this object to anyone who has it, for some seconds."""
-        return str(
-            self._public.generate_presigned_url(
-                "get_object", Params={"Bucket": bucket, "Key": key}, ExpiresIn=seconds
-            )
-        )
 
-
-def _client(settings: Settings, endpoint: str) -> Any:
+def _client(settings: Settings) -> Any:
     return boto3.client(
         "s3",
-        endpoint_url=endpoint,
+        endpoint_url=settings.s3_endpoint,
         aws_access_key_id=settings.s3_access_key,
         aws_secret_access_key=settings.s3_secret_key,
         region_name="us-east-1",
