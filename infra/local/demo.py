@@ -50,7 +50,6 @@ class Demo:
 
     def __init__(self, local: Local) -> None:
         self.local = local
-        self._env = environment(local)
         self._started = time.monotonic()
 
     @contextmanager
@@ -65,7 +64,7 @@ class Demo:
         """Run one job with its output shown; raises NocturneError when it fails."""
         command = [sys.executable, str(ROOT / "jobs" / script), *arguments]
         with subprocess.Popen(
-            command, cwd=ROOT, env=self._env, stdout=subprocess.PIPE, text=True
+            command, cwd=ROOT, env=environment(self.local), stdout=subprocess.PIPE, text=True
         ) as process:
             assert process.stdout is not None
             for line in process.stdout:
@@ -188,8 +187,8 @@ def main() -> int:
         with memory:
             with demo.step("the local stack"):
                 stack.up(local)
-            local = stack.remembered(local)
-            demo = Demo(local)
+            # A stack that was running already may have been started with other ports.
+            demo.local = local = stack.remembered(local)
             settings = load_settings()
             password = stack_secrets(local.state)["airflow_admin"]
             airflow = Airflow(f"http://{HOST}:{local.airflow_port}", "admin", password)
