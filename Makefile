@@ -4,10 +4,10 @@ PY := .venv/bin/python
 RUN := env -u PYTHONDONTWRITEBYTECODE PYTHONPATH=$(CURDIR) $(PY)
 STACK := $(RUN) -m infra.local.stack
 .DEFAULT_GOAL := help
-.PHONY: help setup up down status logs env token demo test check bench lock clean
+.PHONY: help setup up down status logs env token erase demo test faults check bench bench-ingest verify-lake reprocess lock clean
 
 help: ## List the targets
-	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-8s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-12s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
 
 setup: ## Install what is missing: Python packages, jars, the MinIO server
 	@env -u PYTHONDONTWRITEBYTECODE $(PYTHON) infra/local/install.py
@@ -30,6 +30,16 @@ env: ## Print the local stack's settings, credentials included, as export lines
 token: ## Print a listener token of the local stack; USER_ID=<id> or USER=<id>
 	@$(STACK) token "$(or $(USER_ID),$(if $(filter command,$(firstword $(origin USER))),$(USER)))"
 
+verify-lake: ## Prove that the lake has every Kafka offset once
+	@$(STACK) job verify_lake
+
+reprocess: ## Read quarantined messages again, after a fix; OPTIONS="--reason unknown_action"
+	@$(STACK) job reprocess_quarantine $(OPTIONS)
+
+erase: ## Erase a listener, every trace; USER_ID=<id> or USER=<id>
+	@$(STACK) job erase --user \
+		"$(or $(USER_ID),$(if $(filter command,$(firstword $(origin USER))),$(USER)))"
+
 demo: setup ## Run the whole path; LOG=.. FORMAT=.. AS_OF=.. [CATALOGUE=..] [OPTIONS=..] for your own log
 	@$(RUN) -m infra.local.demo $(if $(LOG),--log "$(LOG)") $(if $(FORMAT),--format "$(FORMAT)") \
 		$(if $(CATALOGUE),--catalogue "$(CATALOGUE)") $(if $(AS_OF),--as-of "$(AS_OF)") \
@@ -39,6 +49,9 @@ test: setup ## Run the static checks and every test, on a stack of their own
 	@$(MAKE) --no-print-directory check
 	@$(RUN) -m pytest $(TESTS)
 
+faults: setup ## Break the ingestion in fourteen ways, on a stack of its own; ONLY=1,6 for some
+	@$(RUN) -m tests.faults $(if $(ONLY),--only $(ONLY))
+
 check: ## Run everything static: ruff, strict mypy, import rules, compose
 	@echo "check: ruff"; $(RUN) -m ruff check . && $(RUN) -m ruff format --check .
 	@echo "check: mypy"; $(RUN) -m mypy
@@ -47,6 +60,9 @@ check: ## Run everything static: ruff, strict mypy, import rules, compose
 
 bench: ## Measure what the benches measure, as ratios to a peer in the same run
 	@$(RUN) -m infra.local.bench
+
+bench-ingest: ## Measure the stream beside a plain consumer of the same topic; MINUTES=10
+	@$(RUN) -m infra.local.bench_ingest $(if $(MINUTES),--minutes $(MINUTES))
 
 lock: ## Resolve the locks anew from pyproject.toml
 	@for part in dev spark airflow serving; do \

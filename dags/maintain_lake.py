@@ -1,19 +1,22 @@
-"""Care for the lake: join the small files of closed days, set play counts to the truth.
+"""Care for the lake: erase, drop duplicates, join small files, vacuum, count, verify.
 
-Daily at 00:30 UTC, before the ETL and training. The job pauses the stream through the lease
-that every writer of the lake holds, and the stream goes on by itself afterwards, also when the
-job fails or dies. A repeat changes nothing.
+Daily at 00:30 UTC, before the ETL and training. `pause` holds the stream and `resume` lets it
+go on, also when a step failed; should both be lost, the hold ends by itself. Every step can be
+repeated and then changes nothing.
 
 If it fails: infra/runbooks/maintain_lake.md.
 """
 
 from airflow.sdk import DAG
 
-from plugins.operators import DEFAULT_ARGS, spark_job
+from plugins.operators import DEFAULT_ARGS, python_job, spark_job
+from plugins.supervision import HoldStream, ResumeStream
+
+HOLD_SECONDS = 3 * 3600
 
 with DAG(
     dag_id="maintain_lake",
-    description="Compaction of raw/logs, play counts from the lake",
+    description="Erasure, duplicates, compaction, vacuum, play counts, proof of the offsets",
     schedule="30 0 * * *",
     catchup=False,  # no start_date: a new installation waits for its first night
     max_active_runs=1,
@@ -21,4 +24,11 @@ with DAG(
     tags=["lake", "nightly"],
     doc_md=__doc__,
 ):
-    spark_job("maintain", "maintain_lake")
+    pause = HoldStream(task_id="pause", seconds=HOLD_SECONDS).as_setup()
+    resume = ResumeStream(task_id="resume", trigger_rule="all_done").as_teardown(
+        setups=pause, on_failure_fail_dagrun=True
+    )
+    erase = python_job("erase", "erase", "--pending")
+    maintain = spark_job("maintain", "maintain_lake")
+    verify = spark_job("verify", "verify_lake")
+    pause >> erase >> maintain >> verify >> resume

@@ -62,10 +62,14 @@ def import_log(settings: Settings, source: str, name: str, asked: Reading, max_b
         readings = choose(files, name, asked)
         import_id = identity_of(packed, name, asked)
         print(f"{source}: import {import_id}", flush=True)
+        spark = spark_session(settings, "import_logs")
+        # A copy of what was imported may be gone because a listener of it was erased.
+        if _is_imported(spark, settings, import_id):
+            print(f"{source}: already imported, nothing was changed")
+            return
         landed = [
             (_land(objects, settings, import_id, file), how) for file, how in readings.items()
         ]
-    spark = spark_session(settings, "import_logs")
     with lake_writer(settings, "import_logs") as lease:
         lake.ensure_log_tables(spark, settings)
         if _is_imported(spark, settings, import_id):

@@ -22,6 +22,7 @@ from jobs.songs.sources import ENDINGS, catalogue_files, landing_name, read_sour
 from jobs.songs.summary import lines
 from jobs.stores import lake
 from jobs.stores.documents import Documents
+from jobs.stores.lease import lake_writer
 from jobs.stores.objects import Objects
 
 MAX_FILE_BYTES = 10_000_000_000
@@ -44,6 +45,8 @@ class MasterList:
     upsert: Callable[[Documents, Iterable[Mapping[str, Any]]], int]
     needed: bool
     """Without a file: an error, or nothing to do."""
+    allowed: Callable[[Settings, DataFrame], DataFrame] = lambda _, rows: rows
+    """The rows of all files -> those that may be in the lake at all."""
 
 
 def run(what: MasterList, argv: Sequence[str] | None, about: str | None) -> int:
@@ -92,13 +95,15 @@ def _write(
 ) -> None:
     sources = [read_source(spark, lake.url(settings, file), file) for file in files]
     rows = reduce(DataFrame.unionByName, [what.rows(source) for source in sources])
-    decided = what.choose(rows).persist()
+    decided = what.choose(what.allowed(settings, rows)).persist()
     accounts = [(row.source_file, row.reason, row.rows) for row in account(decided).collect()]
-    lake.overwrite(rejected(decided), lake.url(settings, what.rejected))
     any_kept = any(reason is None for _, reason, _ in accounts)
+    winners = kept(decided, what.fields)
+    with lake_writer(settings, what.job):
+        lake.overwrite(rejected(decided), lake.url(settings, what.rejected))
+        if any_kept:
+            lake.overwrite(winners, lake.url(settings, what.master))
     if any_kept:
-        winners = kept(decided, what.fields)
-        lake.overwrite(winners, lake.url(settings, what.master))
         documents = Documents(settings)
         documents.ensure_indexes()
         what.upsert(documents, (row.asDict() for row in winners.toLocalIterator()))

@@ -1,13 +1,16 @@
 """Watch the stream driver, which a process manager owns, and heal what that cannot see.
 
 supervisord starts a driver that died again at once. What is left for Airflow is the driver
-that lives and does nothing: its heartbeat in MongoDB grows old.
+that supervisord gave up, or that lives and does nothing. It is restarted with a growing pause
+and a person is told; a driver that is well is never touched, whatever happens to a run.
 """
 
 import asyncio
 import time
 import xmlrpc.client
+from collections import deque
 from collections.abc import AsyncIterator
+from contextlib import closing
 from typing import Any
 
 from airflow.sdk import BaseOperator
@@ -16,12 +19,24 @@ from pymongo.errors import PyMongoError
 
 from jobs.contract.errors import NocturneError
 from jobs.contract.settings import Settings, load_settings
+from jobs.stores.alerts import Alerts
+from jobs.stores.events import BrokerUnavailable, topic_bounds
+from jobs.stores.holds import Holds
 from jobs.stores.stream_health import StreamHealth
+from plugins.watching import GROWING_CHECKS, STOPPED, Limits, back_off, judge
 
 PROGRAM = "stream"
 POLL_SECONDS = 5.0
-START_SECONDS = 180
-RUNNING = {"STARTING", "RUNNING", "BACKOFF"}
+ENSURE_SECONDS = 180
+ALREADY_STARTED = 60
+"""Fault code of supervisord's XML-RPC."""
+SEEN = (
+    *("stream_dead", "stream_frozen", "stream_stuck", "lag_growing"),
+    *("two_drivers", "offsets_lost", "supervision_failed"),
+)
+"""Alerts that are over when the driver is seen to be well."""
+OPERATOR = "operator"
+"""The hold of a person who stopped the stream on purpose."""
 
 
 class StreamNotHealed(NocturneError):
@@ -35,6 +50,46 @@ def supervisor(settings: Settings) -> Any:
     return xmlrpc.client.ServerProxy(settings.supervisor_url).supervisor
 
 
+def process_state(settings: Settings) -> str | None:
+    """Return supervisord's word for the driver's process; None where nobody says."""
+    control = supervisor(settings)
+    try:
+        return None if control is None else str(control.getProcessInfo(PROGRAM)["statename"])
+    except (OSError, xmlrpc.client.Error):
+        return None
+
+
+def restart(settings: Settings) -> bool:
+    """End the driver, also a frozen one, and start it; False where no process manager is set."""
+    control = supervisor(settings)
+    if control is None:
+        return False
+    if control.getProcessInfo(PROGRAM)["statename"] not in STOPPED:
+        control.signalProcess(PROGRAM, "KILL")  # reaches a stopped process too
+        return True  # it is started again by supervisord, or else by the next check
+    start(control)
+    return True
+
+
+def start(control: Any) -> None:
+    """Let supervisord start the driver, unless it did meanwhile."""
+    try:
+        control.startProcess(PROGRAM, False)
+    except xmlrpc.client.Fault as fault:
+        if fault.faultCode != ALREADY_STARTED:
+            raise
+
+
+def tell_of_failed_run(context: Any) -> None:
+    """Raise the alert of a supervision that fails; Airflow pauses the DAG after some of them."""
+    with closing(Alerts(load_settings())) as alerts:
+        alerts.raise_(
+            "supervision_failed",
+            f"{context['dag_run'].run_id} of stream_supervisor failed; after repeated failures "
+            "Airflow pauses the DAG, and nobody watches the stream",
+        )
+
+
 class EnsureStream(BaseOperator):
     """Start the stream driver unless it runs, and wait for its heartbeat.
 
@@ -44,83 +99,187 @@ class EnsureStream(BaseOperator):
 
     def execute(self, context: Any) -> str:
         settings = load_settings()
-        control = supervisor(settings)
-        if control is not None:
-            state = control.getProcessInfo(PROGRAM)["statename"]
-            self.log.info("the process manager says: %s", state)
-            if state not in RUNNING:
-                control.startProcess(PROGRAM, False)
-        deadline = time.time() + START_SECONDS
-        health = StreamHealth(settings)
-        while time.time() < deadline:
-            beat = health.read()
-            if time.time() - beat.get("at", 0.0) < settings.stream_stale_seconds:
-                self.log.info("the driver is %s", beat["phase"])
-                return str(beat["phase"])
-            time.sleep(POLL_SECONDS)
-        raise StreamNotHealed(
-            f"no heartbeat of the stream driver within {START_SECONDS} s: see its log "
-            "and infra/runbooks/stream_supervisor.md"
-        )
+        state = process_state(settings)
+        self.log.info("the process manager says: %s", state)
+        if state in STOPPED:
+            start(supervisor(settings))
+        deadline = time.time() + ENSURE_SECONDS
+        with closing(StreamHealth(settings)) as health:
+            while time.time() < deadline:
+                health.watched()
+                beat = health.read()
+                if time.time() - beat.get("at", 0.0) < settings.stream_stale_seconds:
+                    self.log.info("the driver is %s", beat["phase"])
+                    return str(beat["phase"])
+                time.sleep(POLL_SECONDS)
+        said = f"no heartbeat of the stream driver within {ENSURE_SECONDS} s"
+        with closing(Alerts(settings)) as alerts:
+            alerts.raise_("stream_dead", said)
+        raise StreamNotHealed(f"{said}: see its log and infra/runbooks/stream_supervisor.md")
 
 
 class WatchStream(BaseOperator):
-    """Hold no worker while the driver is well; heal it when its heartbeat is stale.
+    """Hold no worker while the driver is well; heal it, or tell somebody, when it is not.
 
     Ends in success after `watch_seconds`, and also after it healed: a failed run would sooner
     or later pause the DAG and end all supervision.
     """
 
     def execute(self, context: Any) -> None:
-        settings = load_settings()
-        self.defer(
-            trigger=StreamTrigger(settings.watch_seconds, settings.stream_stale_seconds),
-            method_name="judge",
-        )
+        self.defer(trigger=StreamTrigger(load_settings().watch_seconds), method_name="act")
 
-    def judge(self, context: Any, event: dict[str, Any]) -> str:
+    def act(self, context: Any, event: dict[str, Any]) -> str:
         """Act on what the trigger saw and return it, for whoever reads the run."""
-        self.log.info("%s", event["said"])
-        if event["verdict"] == "stale":
-            control = supervisor(load_settings())
-            if control is None:
-                raise StreamNotHealed(f"{event['said']}; no process manager is set to restart it")
-            control.signalProcess(PROGRAM, "KILL")  # reaches a stopped process too
-            return f"restarted: {event['said']}"
-        return str(event["said"])
+        settings = load_settings()
+        said, alert = str(event["said"]), event["alert"]
+        self.log.info("%s", said)
+        if alert is None:
+            return said
+        with closing(StreamHealth(settings)) as health, closing(Alerts(settings)) as alerts:
+            alerts.raise_(alert, said)
+            if not event["heal"]:
+                return f"told: {said}"
+            health.healed()
+            if not restart(settings):
+                raise StreamNotHealed(f"{said}; no process manager is set to restart it")
+        return f"restarted: {said}"
 
 
 class StreamTrigger(BaseTrigger):
-    """Fires `stale` when the heartbeat is too old, `well` when the watch is over."""
+    """Fires when the driver is not well, or when the watch is over.
 
-    def __init__(self, watch_seconds: float, stale_seconds: float) -> None:
+    The event has `alert` (None: all is well), `said` and `heal`.
+    """
+
+    def __init__(self, watch_seconds: float) -> None:
         super().__init__()
         self.watch_seconds = watch_seconds
-        self.stale_seconds = stale_seconds
 
     def serialize(self) -> tuple[str, dict[str, Any]]:
-        return (
-            "plugins.supervision.StreamTrigger",
-            {"watch_seconds": self.watch_seconds, "stale_seconds": self.stale_seconds},
-        )
+        return "plugins.supervision.StreamTrigger", {"watch_seconds": self.watch_seconds}
 
     async def run(self) -> AsyncIterator[TriggerEvent]:
-        # A trigger that moved to a new triggerer must not condemn a driver for the time in
-        # which the whole stack was away: no heartbeat counts as older than this start.
-        floor = time.time()
-        end = floor + self.watch_seconds
-        health = StreamHealth(load_settings())
-        while time.time() < end:
-            try:
-                beat = await asyncio.to_thread(health.read)
-            except PyMongoError:
-                floor = time.time()  # unknown is not stale
-            else:
-                age = time.time() - max(beat.get("at", 0.0), floor)
-                if age > self.stale_seconds:
-                    said = f"no heartbeat for {age:.0f} s, last phase {beat.get('phase')}"
-                    yield TriggerEvent({"verdict": "stale", "said": said})
+        watch = Watch(load_settings())
+        end = time.time() + self.watch_seconds
+        try:
+            while time.time() < end:
+                event = await asyncio.to_thread(watch.look)
+                if event is not None:
+                    yield TriggerEvent(event)
                     return
-            await asyncio.sleep(POLL_SECONDS)
+                await asyncio.sleep(POLL_SECONDS)
+        finally:
+            watch.close()
         said = f"well for {self.watch_seconds:.0f} s"
-        yield TriggerEvent({"verdict": "well", "said": said})
+        yield TriggerEvent({"alert": None, "said": said, "heal": False})
+
+
+class Watch:
+    """Looks at the driver again and again, and remembers the lag."""
+
+    def __init__(self, settings: Settings) -> None:
+        self._settings = settings
+        self._limits = Limits(
+            settings.stream_stale_seconds,
+            settings.stream_stuck_seconds,
+            settings.stream_max_offsets,
+        )
+        self._health = StreamHealth(settings)
+        self._alerts = Alerts(settings)
+        self._floor = 0.0
+        self._lags: deque[int] = deque(maxlen=GROWING_CHECKS)
+
+    def look(self) -> dict[str, Any] | None:
+        """Return the event to fire, or None; a restart that must wait only raises its alert."""
+        try:
+            # A watch that begins anew after the whole stack was away must not condemn a driver
+            # for that time: nothing counts as older than the watching.
+            self._floor = max(self._floor, self._health.watched())
+            health, heals = self._health.read(), self._health.supervision().get("heals", [])
+            self._measure(health)
+            state = process_state(self._settings)
+            now = time.time()
+            verdict = judge(health, state, self._lags, now, self._floor, self._limits)
+            if verdict is None:
+                self._all_is_well(health)
+                return None
+            if not verdict.heal or (wait := back_off(heals, now)) > 0:
+                said = (
+                    verdict.said if not verdict.heal else f"{verdict.said}; restart in {wait:.0f} s"
+                )
+                self._alerts.raise_(verdict.alert, said)
+                return None
+        except PyMongoError:
+            self._floor = time.time()  # unknown is not ill
+            return None
+        return {"alert": verdict.alert, "said": verdict.said, "heal": True}
+
+    def close(self) -> None:
+        """End the connections."""
+        self._health.close()
+        self._alerts.close()
+
+    def _measure(self, health: dict[str, Any]) -> None:
+        try:
+            bounds = topic_bounds(self._settings)
+        except BrokerUnavailable:
+            self._lags.clear()
+            return
+        done = health.get("offsets", {})
+        self._lags.append(sum(end - done.get(str(p), start) for p, (start, end) in bounds.items()))
+
+    def _all_is_well(self, health: dict[str, Any]) -> None:
+        if health.get("phase") != "running":
+            return
+        for alert in self._alerts.open():
+            over = alert["_id"] != "lag_growing" or self._lags[-1] <= self._limits.batch
+            if alert["_id"] in SEEN and over:
+                self._alerts.clear(alert["_id"])
+
+
+class ControlStream(BaseOperator):
+    """Stop the stream on purpose and keep it stopped, or let it go on.
+
+    The driver's process stays, holding nothing and writing nothing, and says `held`.
+    """
+
+    template_fields = ("action", "reason")
+
+    def __init__(self, action: str, reason: str, **options: Any) -> None:
+        super().__init__(**options)
+        self.action = action
+        self.reason = reason
+
+    def execute(self, context: Any) -> str:
+        with closing(Holds(load_settings())) as holds:
+            if self.action == "stop":
+                holds.place(OPERATOR, self.reason or "stopped on purpose", None)
+            else:
+                holds.lift(OPERATOR)
+        return f"{self.action}: {self.reason}"
+
+
+class HoldStream(BaseOperator):
+    """Hold the stream for the length of a run; the hold ends by itself after `seconds`."""
+
+    def __init__(self, seconds: float, **options: Any) -> None:
+        super().__init__(**options)
+        self.seconds = seconds
+
+    def execute(self, context: Any) -> None:
+        run = context["dag_run"]
+        with closing(Holds(load_settings())) as holds:
+            holds.place(holder_of(run), "nightly maintenance", self.seconds)
+
+
+class ResumeStream(BaseOperator):
+    """Lift the hold of this run's HoldStream; other holds stand."""
+
+    def execute(self, context: Any) -> None:
+        with closing(Holds(load_settings())) as holds:
+            holds.lift(holder_of(context["dag_run"]))
+
+
+def holder_of(run: Any) -> str:
+    """Return the name under which a DAG run holds the stream."""
+    return f"{run.dag_id}:{run.run_id}"

@@ -6,10 +6,12 @@ from dataclasses import dataclass
 
 from jobs.contract.settings import Settings
 from jobs.stores import cache, catalogue, vectors
+from jobs.stores.alerts import Alerts
 from jobs.stores.cache import Cache
 from jobs.stores.catalogue import Catalogue
 from jobs.stores.events import BrokerUnavailable, EventLog
 from jobs.stores.generations import Generations
+from jobs.stores.stream_health import StreamHealth
 from jobs.stores.vectors import Vectors
 from serving.parts import Part
 from serving.recommend.sources import Candidate, Song, Vector
@@ -21,11 +23,13 @@ class Mongo:
 
     catalogue: Catalogue
     generations: Generations
+    stream: StreamHealth
+    alerts: Alerts
 
     def close(self) -> None:
         """End the connections."""
-        self.catalogue.close()
-        self.generations.close()
+        for part in (self.catalogue, self.generations, self.stream, self.alerts):
+            part.close()
 
 
 @dataclass(frozen=True)
@@ -55,7 +59,12 @@ def stores_of(settings: Settings) -> Stores:
     wait = settings.store_timeout_ms
 
     def mongo() -> Mongo:
-        return Mongo(Catalogue(settings, wait), Generations(settings, wait))
+        return Mongo(
+            Catalogue(settings, wait),
+            Generations(settings, wait),
+            StreamHealth(settings, wait),
+            Alerts(settings, wait),
+        )
 
     return Stores(
         mongo=Part("mongodb", catalogue.AWAY, mongo),

@@ -4,20 +4,25 @@ import json
 import time
 import urllib.request
 from collections.abc import Callable
+from contextlib import closing
 from typing import Any
 
 import redis
 from confluent_kafka.admin import AdminClient
 
-from infra.local.config import HOST, Local
-from jobs.contract.names import STREAM_HEALTH, STREAM_QUERY
+from infra.local.airflow_client import Airflow
+from infra.local.config import HOST, Local, stack_secrets
 from jobs.contract.settings import Settings
-from jobs.stores.documents import database
+from jobs.stores.alerts import Alerts
+from jobs.stores.documents import Document, database
 from jobs.stores.generations import Generations
+from jobs.stores.stream_health import StreamHealth
 from jobs.stores.vectors import Vectors
 
 BEATS_SECONDS = 15.0
 """The driver writes a heartbeat every second, also while it is busy."""
+
+SUPERVISOR = "stream_supervisor"
 
 Check = Callable[[], str]
 
@@ -40,6 +45,8 @@ def checks(local: Local, settings: Settings) -> dict[str, tuple[str, Check]]:
         "app": ("app", lambda: _app(local)),
         "airflow": ("af-scheduler", lambda: _airflow(local)),
         "stream": ("stream", lambda: _stream(settings)),
+        "supervision": ("af-scheduler", lambda: _supervision(local)),
+        "alerts": ("stream", lambda: _alerts(settings)),
     }
 
 
@@ -90,20 +97,50 @@ def _app(local: Local) -> str:
 
 
 def _airflow(local: Local) -> str:
-    parts = _get(f"http://{HOST}:{local.airflow_port}/api/v2/monitor/health")
+    url = f"http://{HOST}:{local.airflow_port}"
+    parts = _get(f"{url}/api/v2/monitor/health")
     sick = [name for name, part in parts.items() if part and part["status"] != "healthy"]
     if sick:
         raise Unhealthy(f"not healthy: {', '.join(sick)}")
-    return f"http://{HOST}:{local.airflow_port}"
+    return url
+
+
+def _supervision(local: Local) -> str:
+    password = stack_secrets(local.state)["airflow_admin"]
+    airflow = Airflow(f"http://{HOST}:{local.airflow_port}", "admin", password)
+    if airflow.call("GET", f"dags/{SUPERVISOR}")["is_paused"]:
+        raise Unhealthy(f"the DAG {SUPERVISOR} is paused: nobody watches the stream")
+    return f"the DAG {SUPERVISOR} is on"
 
 
 def _stream(settings: Settings) -> str:
-    found = database(settings, timeout_ms=3_000)[STREAM_HEALTH].find_one({"_id": STREAM_QUERY})
-    if found is None:
+    with closing(StreamHealth(settings)) as health:
+        found = health.read()
+    if not found:
         raise Unhealthy("no heartbeat yet")
     age = time.time() - found["at"]
-    if found["phase"] not in ("running", "paused"):
-        raise Unhealthy(f"{found['phase']} for {age:.0f} s")
+    if found["phase"] not in ("running", "paused", "held"):
+        raise Unhealthy(f"{found['phase']} for {age:.0f} s: {found.get('error') or ''}")
     if age > BEATS_SECONDS:
         raise Unhealthy(f"last heartbeat {age:.0f} s ago")
-    return f"{found['phase']}, heartbeat {age:.0f} s ago, batch {found.get('batch', '-')}"
+    return describe(found)
+
+
+def describe(health: Document) -> str:
+    """Return the stream's health in a line."""
+    holds = f" by {'; '.join(health['holds'])}" if health.get("holds") else ""
+    lag = sum(health.get("lag", {}).values())
+    return (
+        f"{health['phase']}{holds}, batch {health.get('batch', '-')}, lag {lag}, "
+        f"{health.get('rows_per_second', 0)} rows/s, {health.get('quarantined', 0)} in quarantine, "
+        f"{health.get('starts', 1) - 1} restarts"
+    )
+
+
+def _alerts(settings: Settings) -> str:
+    with closing(Alerts(settings)) as alerts:
+        opened = alerts.open()
+    if opened:
+        said = "; ".join(f"{a['_id']}: {a['said']} ({a['runbook']})" for a in opened)
+        raise Unhealthy(said)
+    return "none"

@@ -46,6 +46,8 @@ def write_spark_conf(state: Path) -> Path:
         "spark.hadoop.fs.s3a.connection.ssl.enabled": "false",
         "spark.databricks.delta.snapshotPartitions": "2",
         "spark.sql.shuffle.partitions": "4",
+        # The default asks for 10,000 tasks to list a table: half a minute for each vacuum.
+        "spark.sql.sources.parallelPartitionDiscovery.parallelism": "8",
         "spark.sql.session.timeZone": "UTC",
         "spark.ui.enabled": "false",
         "spark.ui.showConsoleProgress": "false",

@@ -21,7 +21,7 @@ from infra.local.config import (
     own_environment,
     stack_secrets,
 )
-from infra.local.install import VENV
+from infra.local.install import ROOT, VENV
 from infra.local.preflight import StackError, preflight
 from infra.local.processes import end, members
 from infra.local.programs import programs, write_supervisord_conf
@@ -192,6 +192,14 @@ def logs(local: Local, part: str | None) -> None:
     os.execvp("tail", ["tail", "-n", "20", "-F", *map(str, files)])
 
 
+def job(local: Local, name: str, arguments: list[str]) -> int:
+    """Run one of `jobs/` in the running stack's environment; return its exit code."""
+    if supervisor(remembered(local)) is None:
+        raise StackError("the local stack is not running: `make up` starts it")
+    command = [sys.executable, str(ROOT / f"jobs/{name}.py"), *arguments]
+    return subprocess.run(command, check=False, env=environment(remembered(local))).returncode
+
+
 def main() -> int:
     """Run one command; 1 with a sentence on stderr where it fails."""
     parser = argparse.ArgumentParser(prog="make", description=__doc__)
@@ -201,6 +209,9 @@ def main() -> int:
     commands.add_parser("status", help="exit 0 only when every part is healthy")
     commands.add_parser("env", help="print the stack's settings as export lines")
     commands.add_parser("logs", help="follow logs").add_argument("part", nargs="?")
+    run = commands.add_parser("job", help="run a job in the stack's environment")
+    run.add_argument("name")
+    run.add_argument("arguments", nargs=argparse.REMAINDER)
     commands.add_parser("token", help="print a listener token").add_argument("user")
     arguments = parser.parse_args()
     try:
@@ -213,6 +224,8 @@ def main() -> int:
             return 0 if status(local) else 1
         elif arguments.command == "logs":
             logs(local, arguments.part)
+        elif arguments.command == "job":
+            return job(local, arguments.name, arguments.arguments)
         elif arguments.command == "env":
             for name, value in sorted(own_environment(remembered(local)).items()):
                 print(f"export {name}={shlex.quote(value)}")

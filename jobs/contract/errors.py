@@ -27,3 +27,15 @@ class LeaseLost(NocturneError):
 
 class NotPublished(NocturneError):
     """A generation was not made live; the one that was live still is."""
+
+
+class OffsetsLost(NocturneError):
+    """Kafka dropped messages before the stream had read them."""
+
+
+class LakeBroken(NocturneError):
+    """The log tables lack offsets, or hold some twice."""
+
+
+class NotErased(NocturneError):
+    """Something of a listener who is to be erased is still there."""

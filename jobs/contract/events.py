@@ -67,3 +67,23 @@ QUARANTINE_LOG = (
     Field("date", "date", False, "UTC day of `received_at`; the partition"),
 )
 """`quarantine/logs`: one row per refused event, partitioned by `date`."""
+
+REMOVED_OFFSET = (
+    Field("kafka_partition", "int", False, "where the messages were"),
+    Field("first_offset", "bigint", False, "the first one that the log tables lack"),
+    Field("last_offset", "bigint", False, "the last one, inclusive"),
+    Field("reason", "string", False, "`erased`, or `retention`: Kafka had dropped them unread"),
+    Field("removed_at", "timestamp", False, "when they were written down here"),
+)
+"""`audit/removed_offsets`: which messages are in neither log table, and why. Nothing personal."""
+
+
+class Removal(StrEnum):
+    """Why a message is in neither log table."""
+
+    ERASED = "erased"
+    RETENTION = "retention"
+
+
+DUPLICATE = "duplicate_event"
+"""Reason in `quarantine/logs` of an event whose `event_id` the lake has already."""

@@ -6,6 +6,7 @@ LANDING_USERS = "landing/users"
 LANDING_LOGS = "landing/logs"
 RAW_LOGS = "raw/logs"
 QUARANTINE_LOGS = "quarantine/logs"
+REMOVED_OFFSETS = "audit/removed_offsets"
 MASTER_SONGS = "master/songs"
 MASTER_SONGS_REJECTED = "master/songs_rejected"
 MASTER_USERS = "master/users"
@@ -20,6 +21,9 @@ SERVING_STATE = "serving_state"
 PLAY_COUNTS = "play_counts"
 LEASES = "leases"
 STREAM_HEALTH = "stream_health"
+STREAM_HOLDS = "stream_holds"
+ALERTS = "alerts"
+ERASURES = "erasures"
 
 LIVE = "live"
 """`_id` of the one pointer document in `serving_state`."""
@@ -29,6 +33,9 @@ LAKE_WRITER = "lake_writer"
 
 STREAM_QUERY = "stream_plays"
 """Name of the streaming query, and `_id` of its heartbeat in `stream_health`."""
+
+SUPERVISION = "stream_supervision"
+"""`_id` in `stream_health` of what the stream's supervision saw and did."""
 
 MILVUS_ALIAS = "music_collection"
 

@@ -67,8 +67,24 @@ class Settings(BaseSettings):
 
     stream_trigger_seconds: int = Field(5, ge=1, description="Pause between micro-batches.")
     stream_max_offsets: int = Field(50_000, ge=1, description="Messages in one micro-batch.")
+    stream_shuffle_partitions: int = Field(
+        2, ge=1, description="Tasks, and state stores, of a micro-batch; fixed with the checkpoint."
+    )
+    stream_dedup_minutes: int = Field(
+        10, ge=1, description="An event_id that comes again within this is dropped by the stream."
+    )
     stream_stale_seconds: int = Field(
-        120, ge=10, description="A heartbeat older than this is stuck."
+        40, ge=10, description="A driver without a heartbeat for this long is restarted."
+    )
+    stream_stuck_seconds: int = Field(
+        180, ge=10, description="A driver with lag and no progress for this long is restarted."
+    )
+    alert_webhook: str = Field(
+        "", repr=False, description="URL that gets each alert as JSON (POST); empty: none."
+    )
+    lake_file_mb: int = Field(128, ge=1, description="Size of files that compaction writes, MiB.")
+    lake_retention_days: int = Field(
+        7, ge=1, description="Older versions of the log tables are vacuumed after this."
     )
     watch_seconds: int = Field(1800, ge=5, description="Length of one stream_supervisor watch.")
     lease_seconds: int = Field(60, ge=5, description="A lease that is not renewed ends after this.")

@@ -1,5 +1,7 @@
 """Redis: a listener's recent plays. All of it can be rebuilt, so losing it loses nothing."""
 
+from collections.abc import Iterable, Iterator
+
 import redis
 from redis.backoff import NoBackoff
 from redis.retry import Retry
@@ -9,6 +11,7 @@ from jobs.contract.settings import Settings
 AWAY = (redis.RedisError,)
 """What a call raises when Redis does not answer in time."""
 
+RECENT = "recent:"
 RECENT_PLAYS = 200
 RECENT_DAYS = 14
 
@@ -30,7 +33,7 @@ class Cache:
         """Remember songs (track id -> epoch ms); only the newest play of a song is kept."""
         if not plays:
             return
-        key = f"recent:{user_id}"
+        key = f"{RECENT}{user_id}"
         pipe = self._redis.pipeline(transaction=False)
         pipe.zadd(key, plays, gt=True)
         pipe.zremrangebyrank(key, 0, -RECENT_PLAYS - 1)
@@ -39,8 +42,18 @@ class Cache:
 
     def recent(self, user_id: str) -> list[str]:
         """Return the listener's recent songs, newest first."""
-        found = self._redis.zrevrange(f"recent:{user_id}", 0, -1)
+        found = self._redis.zrevrange(f"{RECENT}{user_id}", 0, -1)
         return [str(track) for track in found]
+
+    def listeners(self) -> Iterator[str]:
+        """Yield the ids of all who have recent plays, in no order."""
+        for key in self._redis.scan_iter(f"{RECENT}*", count=1000):
+            yield str(key).removeprefix(RECENT)
+
+    def forget(self, user_ids: Iterable[str]) -> None:
+        """Remove the recent plays of these listeners."""
+        for user_id in user_ids:
+            self._redis.delete(f"{RECENT}{user_id}")
 
     def ping(self) -> None:
         """Raise one of AWAY unless Redis answers."""

@@ -84,6 +84,15 @@ class Documents:
         """Return how many users have a vector of this generation."""
         return self._db[names.USERS].count_documents({f"vectors.{generation}": {"$exists": True}})
 
+    def user_ids(self) -> Iterator[str]:
+        """Yield the id of every user, in no order."""
+        return (str(d["_id"]) for d in self._db[names.USERS].find({}, {"_id": 1}))
+
+    def delete_users(self, user_ids: Iterable[str]) -> None:
+        """Remove users, with their vectors of every generation."""
+        for user_id in user_ids:
+            self._db[names.USERS].delete_one({"_id": user_id})
+
     def close(self) -> None:
         """End the connections."""
         self._db.client.close()

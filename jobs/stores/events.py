@@ -2,7 +2,7 @@
 
 from collections.abc import Iterable
 
-from confluent_kafka import KafkaException, Producer
+from confluent_kafka import Consumer, KafkaException, Producer, TopicPartition
 from confluent_kafka.admin import AdminClient, NewTopic
 
 from jobs.contract.errors import NocturneError
@@ -76,3 +76,24 @@ def ensure_topic(settings: Settings) -> None:
     config = {"message.timestamp.type": "LogAppendTime"}
     topic = NewTopic(settings.kafka_topic, num_partitions=settings.kafka_partitions, config=config)
     admin.create_topics([topic])[settings.kafka_topic].result(30)
+
+
+def topic_bounds(settings: Settings, timeout_s: float = 5.0) -> dict[int, tuple[int, int]]:
+    """Return for each partition the oldest offset that is kept, and the next one to come.
+
+    Raises BrokerUnavailable when the broker does not answer.
+    """
+    topic = settings.kafka_topic
+    # The group is a formality: no message is read.
+    options = {"bootstrap.servers": settings.kafka_bootstrap, "group.id": "offsets", "log_level": 0}
+    consumer = Consumer(options)
+    try:
+        partitions = consumer.list_topics(topic, timeout=timeout_s).topics[topic].partitions
+        return {
+            p: consumer.get_watermark_offsets(TopicPartition(topic, p), timeout=timeout_s)
+            for p in partitions
+        }
+    except KafkaException as error:
+        raise BrokerUnavailable(f"Kafka does not say its offsets: {error}") from None
+    finally:
+        consumer.close()

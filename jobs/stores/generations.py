@@ -57,6 +57,11 @@ class Generations:
             change["$unset"] = {"gone": ""}
         self._generations.update_one({"_id": generation}, change)
 
+    def lower_users(self, generation: str, users: int) -> None:
+        """Say that a generation has factors of this many listeners left; it never grows."""
+        more = {"_id": generation, "users": {"$gt": users}}
+        self._generations.update_one(more, {"$set": {"users": users}})
+
     def live(self) -> Pointer:
         """Return the pointer; generation None and fence 0 before the first publication."""
         found = self._db[names.SERVING_STATE].find_one({"_id": names.LIVE})

@@ -1,5 +1,6 @@
 """Objects in S3 (MinIO) without Spark: landing files, manifests, audio and covers."""
 
+from datetime import datetime
 from pathlib import Path
 from typing import Any
 
@@ -55,6 +56,24 @@ class Objects:
         """Return every key below the prefix, in order."""
         pages = self._client.get_paginator("list_objects_v2").paginate(Bucket=bucket, Prefix=prefix)
         return [item["Key"] for page in pages for item in page.get("Contents", [])]
+
+    def newest_below(self, bucket: str, prefix: str) -> dict[str, datetime]:
+        """Return each folder right below the prefix, and when anything in it last changed."""
+        newest: dict[str, datetime] = {}
+        pages = self._client.get_paginator("list_objects_v2").paginate(Bucket=bucket, Prefix=prefix)
+        for item in (item for page in pages for item in page.get("Contents", [])):
+            name, slash, _ = item["Key"].removeprefix(prefix).partition("/")
+            if slash:
+                folder = f"{prefix}{name}/"
+                changed: datetime = item["LastModified"]
+                newest[folder] = max(newest.get(folder, changed), changed)
+        return newest
+
+    def ages(self, bucket: str, prefix: str) -> list[tuple[str, float]]:
+        """Return every key below the prefix, in order, with when it was written (epoch s)."""
+        pages = self._client.get_paginator("list_objects_v2").paginate(Bucket=bucket, Prefix=prefix)
+        items = (item for page in pages for item in page.get("Contents", []))
+        return [(item["Key"], item["LastModified"].timestamp()) for item in items]
 
     def delete_below(self, bucket: str, prefix: str) -> int:
         """Delete every object below the prefix; return how many there were."""

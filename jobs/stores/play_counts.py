@@ -7,13 +7,14 @@ those), and which micro-batch of the stream changed it last.
 from collections import defaultdict
 from collections.abc import Iterable, Iterator
 from datetime import date, timedelta
-from typing import Any
 
 from pymongo import ReplaceOne, UpdateOne
+from pymongo.collection import Collection
 
 from jobs.contract import names
+from jobs.contract.errors import LeaseLost
 from jobs.contract.settings import Settings
-from jobs.stores.documents import Document, bulk_write, database, in_batches
+from jobs.stores.documents import BATCH, Document, bulk_write, database, in_batches
 
 KEPT_DAYS = 30
 """Longer than events may be late, so that a late one still counts on its own day."""
@@ -32,32 +33,32 @@ class PlayCounts:
         self._counts = db[names.PLAY_COUNTS]
         self._songs = db[names.SONGS]
 
-    def add(self, plays: Iterable[DayPlays], app_id: str, batch: int) -> list[str]:
-        """Add one micro-batch's plays, once, however often it is repeated; return the tracks.
+    def add(self, plays: Iterable[DayPlays], app_id: str, batch: int, today: date) -> None:
+        """Add one micro-batch's plays, once, however often it is repeated, and refresh its songs.
 
         Each document names the batch that changed it last, and a batch that is not newer
         changes nothing. A new `app_id` (after a lost checkpoint) starts over at batch 0.
+        Raises LeaseLost when another writer changed a document meanwhile.
         """
         by_track: dict[str, dict[str, int]] = defaultdict(dict)
         for track, day, count in plays:
-            by_track[track][f"days.{day.isoformat()}"] = count
-        new = {"older": 0, "days": {}, "app_id": app_id, "batch": -1}
-        bulk_write(
-            self._counts,
-            (UpdateOne({"_id": t}, {"$setOnInsert": new}, upsert=True) for t in by_track),
-        )
-        newer = {"$or": [{"app_id": {"$ne": app_id}}, {"batch": {"$lt": batch}}]}
-        bulk_write(
-            self._counts,
-            (
-                UpdateOne(
-                    {"_id": track} | newer,
-                    {"$inc": days, "$set": {"app_id": app_id, "batch": batch}},
-                )
-                for track, days in by_track.items()
-            ),
-        )
-        return sorted(by_track)
+            by_track[track][day.isoformat()] = count
+        counts = {d["_id"]: d for d in self._find(self._counts, sorted(by_track))}
+        changes = []
+        for track, days in by_track.items():
+            old = counts.get(track)
+            if old and old["app_id"] == app_id and old["batch"] >= batch:
+                continue
+            counts[track] = _with_plays(old or {"_id": track, "older": 0, "days": {}}, days) | {
+                "app_id": app_id,
+                "batch": batch,
+            }
+            # Equalities alone: with an $or beside the id some servers read every document.
+            as_read = {"app_id": old["app_id"], "batch": old["batch"]} if old else {}
+            changes.append(ReplaceOne({"_id": track} | as_read, counts[track], upsert=not old))
+        if _written(self._counts, changes) < len(changes):
+            raise LeaseLost(f"another writer changed play counts during batch {batch}")
+        self._set_songs({track: _totals(counts[track], today) for track in by_track})
 
     def set_all(self, plays: Iterable[DayPlays], today: date, app_id: str, batch: int) -> int:
         """Set every song's plays to what the lake holds; return the number of songs.
@@ -82,32 +83,47 @@ class PlayCounts:
             self._counts.delete_many({"_id": {"$in": ids}})
         return written
 
-    def refresh_songs(self, today: date, tracks: list[str] | None = None) -> int:
-        """Set `plays_7d` and `plays_cumulative` of these songs, or of all; return how many changed.
+    def refresh_songs(self, today: date) -> int:
+        """Set `plays_7d` and `plays_cumulative` of every song; return how many changed.
 
         `plays_7d` holds today and the six days before, so it falls also when nobody listens.
         A track that is no song yet is left out, and counted when it has become one.
         """
-        counts = {d["_id"]: _totals(d, today) for d in self._find(self._counts, tracks)}
-        changed = (
-            UpdateOne({"_id": song["_id"]}, {"$set": wanted})
-            for song in self._find(self._songs, tracks, {"plays_7d": 1, "plays_cumulative": 1})
-            for wanted in [counts.get(song["_id"], {"plays_7d": 0, "plays_cumulative": 0})]
-            if any(song.get(name) != value for name, value in wanted.items())
+        counts = {d["_id"]: _totals(d, today) for d in self._counts.find()}
+        return self._set_songs(
+            {
+                song["_id"]: wanted
+                for song in self._songs.find({}, {"plays_7d": 1, "plays_cumulative": 1})
+                for wanted in [counts.get(song["_id"], {"plays_7d": 0, "plays_cumulative": 0})]
+                if any(song.get(name) != value for name, value in wanted.items())
+            }
         )
-        return bulk_write(self._songs, list(changed))
+
+    def _set_songs(self, totals: dict[str, dict[str, int]]) -> int:
+        writes = (UpdateOne({"_id": track}, {"$set": wanted}) for track, wanted in totals.items())
+        return bulk_write(self._songs, writes)
 
     def close(self) -> None:
         """End the connections."""
         self._songs.database.client.close()
 
     @staticmethod
-    def _find(collection: Any, ids: list[str] | None, fields: Any = None) -> Iterator[Document]:
-        if ids is None:
-            yield from collection.find({}, fields)
-            return
+    def _find(collection: Collection[Document], ids: list[str]) -> Iterator[Document]:
         for some in in_batches(ids, IDS_PER_QUERY):
-            yield from collection.find({"_id": {"$in": some}}, fields)
+            yield from collection.find({"_id": {"$in": some}})
+
+
+def _written(collection: Collection[Document], changes: list[ReplaceOne[Document]]) -> int:
+    done = 0
+    for some in in_batches(changes, BATCH):
+        result = collection.bulk_write(some, ordered=False)
+        done += result.matched_count + result.upserted_count
+    return done
+
+
+def _with_plays(document: Document, days: dict[str, int]) -> Document:
+    old = document["days"]
+    return document | {"days": old | {day: old.get(day, 0) + n for day, n in days.items()}}
 
 
 def _totals(document: Document, today: date) -> dict[str, int]:

@@ -2,12 +2,19 @@
 
 from collections.abc import Callable
 from http import HTTPStatus
+from typing import Any
 
 from flask import Blueprint, Response, jsonify
 
 from serving.recommend.ladder import Snapshot
 from serving.recommend.sources import Away
 from serving.services import services
+
+STREAM = (
+    *("phase", "at", "starts", "batch", "rows", "rows_per_second", "batch_seconds"),
+    *("lag", "last_event_at", "quarantined", "holds"),
+)
+"""Fields of `stream_health` that are shown; times are epoch seconds."""
 
 bp = Blueprint("health", __name__)
 
@@ -38,9 +45,20 @@ def readyz() -> tuple[Response, int]:
         published_at=published.isoformat() if published else None,
         checks=checks,
         degraded=[name for name, state in checks.items() if state != "ok"],
+        **_ingestion(),
     )
     response.headers["Cache-Control"] = "no-store"
     return response, HTTPStatus.OK if ready else HTTPStatus.SERVICE_UNAVAILABLE
+
+
+def _ingestion() -> dict[str, Any]:
+    """Return how the stream is and which alerts are open; serving does not depend on either."""
+    try:
+        health, alerts = services().stores.mongo.call(lambda m: (m.stream.read(), m.alerts.open()))
+    except Away:
+        return {"stream": None, "alerts": None}
+    stream = {name: health.get(name) for name in STREAM} if health else None
+    return {"stream": stream, "alerts": [{"name": a["_id"], "said": a["said"]} for a in alerts]}
 
 
 def _snapshot() -> Snapshot | None:

@@ -33,28 +33,27 @@ def song(db) -> tuple[int, int]:
 def test_a_repeated_batch_counts_once(own):
     db, counts = own
     for _ in range(3):
-        assert counts.add([("a", TODAY, 2), ("a", LAST_WEEK, 3)], "app", 0) == ["a"]
-    counts.refresh_songs(TODAY, ["a"])
+        counts.add([("a", TODAY, 2), ("a", LAST_WEEK, 3)], "app", 0, TODAY)
     assert song(db) == (2, 5)  # the eighth day back is out of the week
-    counts.add([("a", TODAY, 1)], "app", 1)
-    counts.add([("a", TODAY, 2), ("a", LAST_WEEK, 3)], "app", 0)
+    counts.add([("a", TODAY, 1)], "app", 1, TODAY)
+    counts.add([("a", TODAY, 2), ("a", LAST_WEEK, 3)], "app", 0, TODAY)
     counts.refresh_songs(TODAY)
     assert song(db) == (3, 6)
 
 
 def test_a_new_checkpoint_starts_over_at_batch_0(own):
     db, counts = own
-    counts.add([("a", TODAY, 2)], "app", 7)
-    counts.add([("a", TODAY, 1)], "other", 0)
+    counts.add([("a", TODAY, 2)], "app", 7, TODAY)
+    counts.add([("a", TODAY, 1)], "other", 0, TODAY)
     counts.refresh_songs(TODAY)
     assert song(db) == (3, 3)
 
 
 def test_the_truth_of_the_lake_is_not_added_to_by_a_batch_that_is_in_it(own):
     db, counts = own
-    counts.add([("gone", TODAY, 9)], "app", 3)
+    counts.add([("gone", TODAY, 9)], "app", 3, TODAY)
     assert counts.set_all([("a", OLD, 10), ("a", TODAY, 2)], TODAY, "app", 4) == 1
-    counts.add([("a", TODAY, 2)], "app", 4)
+    counts.add([("a", TODAY, 2)], "app", 4, TODAY)
     counts.refresh_songs(TODAY)
     assert song(db) == (2, 12)
     assert db[PLAY_COUNTS].count_documents({}) == 1
@@ -62,8 +61,7 @@ def test_the_truth_of_the_lake_is_not_added_to_by_a_batch_that_is_in_it(own):
 
 def test_the_week_moves_on_when_nobody_listens(own):
     db, counts = own
-    counts.add([("a", TODAY, 2)], "app", 0)
-    assert counts.refresh_songs(TODAY) == 1
+    counts.add([("a", TODAY, 2)], "app", 0, TODAY)
     assert counts.refresh_songs(TODAY) == 0
     counts.refresh_songs(TODAY + timedelta(days=7))
     assert song(db) == (0, 2)

@@ -1,0 +1,99 @@
+"""What the stream's health means: rules without Airflow, without a store and without a clock."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+STOPPED = ("STOPPED", "EXITED", "FATAL", "UNKNOWN")
+"""States of supervisord in which it does nothing more by itself."""
+START_SECONDS = 180.0
+RIVAL_SECONDS = 15.0
+GROWING_CHECKS = 8
+LONGEST_BATCHES = 3
+FIRST_BACK_OFF_SECONDS = 30.0
+MAX_BACK_OFF_SECONDS = 1800.0
+CALM_SECONDS = 3600.0
+"""Restarts longer ago than this no longer count."""
+
+
+@dataclass(frozen=True)
+class Limits:
+    """Seconds without a heartbeat, seconds without progress, and messages of one batch."""
+
+    stale: float
+    stuck: float
+    batch: int
+
+
+@dataclass(frozen=True)
+class Verdict:
+    """What is wrong: `alert` names it; `heal` says whether a restart may help."""
+
+    alert: str
+    said: str
+    heal: bool = True
+
+
+def judge(
+    health: dict[str, Any],
+    state: str | None,
+    lags: Sequence[int],
+    now: float,
+    floor: float,
+    limits: Limits,
+) -> Verdict | None:
+    """Return what is wrong with the driver, or None while it is well.
+
+    `health` is its document in `stream_health`, `state` supervisord's word for its process
+    (None: not known), `lags` the messages not yet read at the last checks, oldest first.
+    Nothing counts as older than `floor`, the moment from which somebody watched: a driver is
+    not to blame for the time in which the whole stack was away.
+    """
+    if state in STOPPED:
+        return Verdict("stream_dead", f"the driver does not run: supervisord says {state}")
+    beat = now - max(health.get("at", 0.0), floor)
+    patience = START_SECONDS if health.get("phase") == "starting" else limits.stale
+    if beat > patience:
+        phase = health.get("phase")
+        return Verdict("stream_frozen", f"no heartbeat for {beat:.0f} s, last phase {phase}")
+    rival = health.get("rival", {})
+    if now - rival.get("at", 0.0) < RIVAL_SECONDS:
+        said = f"a second driver waits on {rival['host']}, process {rival['pid']}: stop one"
+        return Verdict("two_drivers", said, heal=False)
+    if health.get("phase") == "halted":
+        return Verdict("offsets_lost", str(health.get("error")), heal=False)
+    if health.get("phase") != "running":
+        return None
+    still = now - max(health.get("progress_at", 0.0), floor)
+    longest = LONGEST_BATCHES * health.get("longest_batch_seconds", 0.0)
+    if lags and lags[-1] > 0 and still > max(limits.stuck, longest):
+        said = f"{lags[-1]} messages wait and there was no progress for {still:.0f} s"
+        return Verdict("stream_stuck", said)
+    if is_growing(lags, limits.batch):
+        said = f"the lag grew to {lags[-1]} messages over {GROWING_CHECKS} checks"
+        return Verdict("lag_growing", said)
+    return None
+
+
+def is_growing(lags: Sequence[int], batch: int) -> bool:
+    """Say whether more than a batch waits, and more in each of the newer checks than before.
+
+    The lag falls only when a batch ends, so halves of the time are compared, not neighbours.
+    """
+    if len(lags) < GROWING_CHECKS or lags[-1] <= batch:
+        return False
+    newest = lags[-GROWING_CHECKS:]
+    half = GROWING_CHECKS // 2
+    return min(newest[half:]) > max(newest[:half])
+
+
+def back_off(heals: Sequence[float], now: float) -> float:
+    """Return for how many seconds from now no restart may follow; 0: now is fine.
+
+    Each restart of the last hour doubles the pause after the last one.
+    """
+    recent = [at for at in heals if now - at < CALM_SECONDS]
+    if not recent:
+        return 0.0
+    pause = min(FIRST_BACK_OFF_SECONDS * 2 ** (len(recent) - 1), MAX_BACK_OFF_SECONDS)
+    return max(0.0, max(recent) + pause - now)
