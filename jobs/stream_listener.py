@@ -54,7 +54,7 @@ def offsets_and_lag(source: Any, topic: str) -> dict[str, dict[str, int]]:
     A batch that is repeated after a restart does not know the newest offsets: no lag is given.
     """
     done = json.loads(source.endOffset)[topic]
-    if not source.latestOffset:
+    if not str(source.latestOffset).startswith("{"):
         return {"offsets": done}
     newest = json.loads(source.latestOffset)[topic]
     return {"offsets": done, "lag": {p: newest[p] - done.get(p, 0) for p in newest}}

@@ -44,14 +44,14 @@ RESTART_SECONDS = 5.0
 HALT_SECONDS = 15.0
 STANDBY_SECONDS = 5.0
 LOOK_SECONDS = 15.0
-UNWATCHED_SECONDS = 180.0
+UNWATCHED_SECONDS = 90.0
 LEASE_MARGIN_SECONDS = 5.0
 ROLE = "stream"
 STATE_STORE = "org.apache.spark.sql.execution.streaming.state.RocksDBStateStoreProvider"
 
 
-def begin(spark: SparkSession, settings: Settings, checkpoint: Checkpoint) -> str:
-    """Return the `startingOffsets` of the query, after making sure that they can be read.
+def begin(spark: SparkSession, settings: Settings, checkpoint: Checkpoint) -> Offsets:
+    """Return where the query begins in each partition, after making sure that it can.
 
     A checkpoint that is behind what its batches committed was damaged, and is left for the
     offsets in the lake. Raises OffsetsLost where Kafka no longer has what comes next.
@@ -70,8 +70,7 @@ def begin(spark: SparkSession, settings: Settings, checkpoint: Checkpoint) -> st
             print(f"stream: counts {recount(spark, settings, datetime.now(UTC).date())}")
     bounds = topic_bounds(settings)
     refuse_gaps(settings.kafka_topic, position, bounds)
-    start = {str(p): position.get(p, oldest) for p, (oldest, _) in bounds.items()}
-    return json.dumps({settings.kafka_topic: start})
+    return {p: position.get(p, oldest) for p, (oldest, _) in bounds.items()}
 
 
 def refuse_gaps(topic: str, position: Offsets, bounds: dict[int, tuple[int, int]]) -> None:
@@ -91,14 +90,15 @@ def refuse_gaps(topic: str, position: Offsets, bounds: dict[int, tuple[int, int]
 
 
 def start_query(
-    spark: SparkSession, settings: Settings, checkpoint: Checkpoint, batches: Batches
+    spark: SparkSession, settings: Settings, checkpoint: Checkpoint, batches: Batches, at: Offsets
 ) -> StreamingQuery:
-    """Start the query where its checkpoint, or else the lake, says."""
+    """Start the query where its checkpoint says, or, without one, at the offsets `at`."""
+    start = {settings.kafka_topic: {str(p): offset for p, offset in at.items()}}
     messages = (
         spark.readStream.format("kafka")
         .option("kafka.bootstrap.servers", settings.kafka_bootstrap)
         .option("subscribe", settings.kafka_topic)
-        .option("startingOffsets", begin(spark, settings, checkpoint))
+        .option("startingOffsets", json.dumps(start))
         .option("maxOffsetsPerTrigger", settings.stream_max_offsets)
         .load()
     )
@@ -165,8 +165,7 @@ class Driver:
                 self._wait(refusal)
                 continue
             try:
-                lake.ensure_log_tables(spark, self._settings)
-                self._run_query(start_query(spark, self._settings, self._checkpoint, self._batches))
+                self._run_query(spark)
             except OffsetsLost as error:
                 self._halt(str(error))
             except (PySparkException, NocturneError) as error:
@@ -218,10 +217,16 @@ class Driver:
             self._health.beat("halted", error=said, progress_at=time.time())
             time.sleep(BEAT_SECONDS)
 
-    def _run_query(self, query: StreamingQuery) -> None:
+    def _run_query(self, spark: SparkSession) -> None:
+        settings, checkpoint = self._settings, self._checkpoint
+        lake.ensure_log_tables(spark, settings)
+        start = begin(spark, settings, checkpoint)
+        self._health.note(offsets={str(p): offset for p, offset in start.items()})
         self._clear("offsets_lost")
-        app_id = None
-        refusal = None
+        self._attend(start_query(spark, settings, checkpoint, self._batches, start))
+
+    def _attend(self, query: StreamingQuery) -> None:
+        app_id = refusal = None
         while query.isActive and not self._stopping and refusal is None:
             app_id = app_id or (self._checkpoint.app_id() if self._checkpoint.exists() else None)
             self._health.beat("running", app_id=app_id, error=None, holds=[])

@@ -4,7 +4,7 @@ import itertools
 import os
 import signal
 import time
-from contextlib import suppress
+from contextlib import closing, suppress
 from datetime import UTC, datetime, timedelta
 
 import psutil
@@ -13,6 +13,8 @@ import pytest
 from infra.local.airflow_client import Airflow, RunFailed
 from infra.local.processes import members
 from jobs.contract.generations import State
+from jobs.stores.alerts import Alerts
+from jobs.stores.stream_health import StreamHealth
 
 DAYS = 3
 
@@ -68,6 +70,7 @@ def test_every_dag_is_documented_tagged_and_retried(airflow):
         ("train_als", ["choose", "train", "announce"]),
         ("rebuild_index", ["generations", "build_index", "publish"]),
         ("stream_supervisor", ["ensure", "watch"]),
+        ("maintain_lake", ["pause", "erase", "maintain", "verify", "resume"]),
     ],
 )
 def test_tasks_run_in_the_order_that_matters(airflow, dag, order):
@@ -85,6 +88,53 @@ def test_the_supervisor_watches_in_rolling_green_runs(airflow):
         return states.count("success") >= 2
 
     wait_for(green, 120, "two green watches")
+
+
+def test_the_stream_is_stopped_on_purpose_stays_stopped_and_goes_on(stack, airflow):
+    with closing(StreamHealth(stack.settings)) as health:
+        airflow.succeed("stream_control", {"action": "stop", "reason": "a test"})
+        wait_for(lambda: health.read()["phase"] == "held", 30, "held stream")
+        assert health.read()["holds"] == ["operator: a test"]
+        (driver, *_) = members(stack.local.state, "stream")
+        os.kill(health.read()["pid"], signal.SIGKILL)
+        wait_for(lambda: health.read()["pid"] != driver.pid, 60, "new driver")
+        time.sleep(15)
+        assert health.read()["phase"] == "held"
+        airflow.succeed("stream_control", {"action": "start", "reason": ""})
+        wait_for(lambda: health.read()["phase"] == "running", 60, "running stream")
+
+
+def test_a_maintenance_that_fails_lets_the_stream_go_on(stack, published, airflow):
+    """`maintain` is marked failed; `resume` is a teardown, which runs all the same."""
+    run = airflow.trigger("maintain_lake")
+    path = f"dags/maintain_lake/dagRuns/{run}/taskInstances"
+    with closing(StreamHealth(stack.settings)) as health:
+        wait_for(lambda: health.read()["phase"] == "held", 60, "held stream")
+        wait_for(lambda: airflow.call("GET", f"{path}/maintain")["state"] == "running", 90, "start")
+        airflow.call("PATCH", f"{path}/maintain", json={"new_state": "failed"})
+        assert airflow.follow("maintain_lake", run) == "failed"
+        assert airflow.call("GET", f"{path}/resume")["state"] == "success"
+        wait_for(lambda: health.read()["phase"] == "running", 60, "running stream")
+
+
+def test_a_failed_run_of_the_supervisor_and_the_automatic_pause_are_told(stack, airflow):
+    with closing(Alerts(stack.settings)) as alerts:
+        dag = "dags/stream_supervisor"
+
+        def fail_one() -> bool:
+            runs = airflow.call("GET", f"{dag}/dagRuns?order_by=-start_date&limit=3")["dag_runs"]
+            for run in runs:
+                if run["state"] == "running":
+                    path = f"{dag}/dagRuns/{run['dag_run_id']}"
+                    airflow.call("PATCH", path, json={"state": "failed"})
+            return bool(airflow.call("GET", dag)["is_paused"])
+
+        try:
+            wait_for(fail_one, 120, "automatic pause")
+            wait_for(lambda: {a["_id"] for a in alerts.open()} >= {"unsupervised"}, 300, "alert")
+        finally:
+            airflow.call("PATCH", dag, json={"is_paused": False})
+        wait_for(lambda: not alerts.open(), 120, "end of the alerts")
 
 
 def test_a_wrong_day_is_refused_before_anything_runs(airflow):

@@ -88,7 +88,7 @@ def test_the_nightly_truth_equals_the_fresh_counts(stack, published, db):
     post(stack, sent)
     wait_for_counts(db, (before[0] + 2, before[1] + 2))
     fresh = counts(db)
-    stack.done("maintain_lake", "--counts-only")
+    stack.done("maintain_lake", "--steps", "count")
     assert counts(db) == fresh
     plays = raw_logs(stack.settings, filters=[("track_id", "=", TRACK), ("action", "=", "listen")])
     assert fresh[1] == len(plays)
@@ -101,7 +101,7 @@ def test_counts_that_were_lost_come_back_from_the_lake(stack, published, db):
     right = counts(db)
     db[PLAY_COUNTS].delete_many({})
     db[SONGS].update_many({}, {"$set": {"plays_7d": 7777}})
-    stack.done("maintain_lake", "--counts-only")
+    stack.done("maintain_lake", "--steps", "count")
     assert counts(db) == right
 
 
@@ -131,12 +131,56 @@ def test_a_bad_message_is_kept_with_its_reason(stack, published, message, reason
 def test_the_stream_gives_way_to_a_writer_and_goes_on_afterwards(stack, published):
     sent = event()
     with closing(StreamHealth(stack.settings)) as health, lake_writer(stack.settings, "test"):
-        assert health.read()["phase"] in ("paused", "running")
         post(stack, [sent])
         time.sleep(5)
-        assert health.read()["phase"] == "paused"
+        found = health.read()
+        assert found["phase"] == "held"
+        assert "test:" in found["holds"][0]
         assert len(raw_logs(stack.settings, filters=[("event_id", "=", sent["event_id"])])) == 0
     assert len(in_lake(stack, [sent["event_id"]])) == 1
+
+
+def test_an_event_that_is_sent_twice_is_in_the_lake_once_and_its_copy_in_quarantine(
+    stack, published
+):
+    sent = event()
+    body = json.dumps(sent | {"user_id": "listener-0001", "source": "real_user"}).encode()
+    with closing(EventLog(stack.settings)) as log:
+        log.send([("listener-0001", body)])
+        in_lake(stack, [sent["event_id"]])
+        log.send([("listener-0001", body)])
+        other = event()
+        post(stack, [other])
+        in_lake(stack, [other["event_id"]])
+    assert len(raw_logs(stack.settings, filters=[("event_id", "=", sent["event_id"])])) == 1
+    copies = quarantine(stack.settings, filters=[("reason", "=", "duplicate_event")]).to_pylist()
+    assert [row["raw"] for row in copies if sent["event_id"].encode() in row["raw"]] == [body]
+
+
+def test_a_wider_rule_takes_back_from_quarantine_and_the_night_drops_a_late_copy(
+    stack, published, tmp_path
+):
+    old = event(at=datetime.now(UTC) - timedelta(days=20))
+    old |= {"user_id": "listener-0001", "source": "real_user"}
+    this_one = [("event_id", "=", old["event_id"])]
+    before = len(quarantine(stack.settings, filters=[("reason", "=", "old_timestamp")]))
+    with closing(EventLog(stack.settings)) as log:
+        log.send([("listener-0001", json.dumps(old).encode())])
+    deadline = time.monotonic() + 60
+    while len(quarantine(stack.settings, filters=[("reason", "=", "old_timestamp")])) == before:
+        assert time.monotonic() < deadline, "not in quarantine within a minute"
+        time.sleep(1)
+    options = ("--reason", "old_timestamp", "--lateness-days", "30")
+    assert "moved to raw/logs: 1" in stack.done("reprocess_quarantine", *options)
+    (row,) = raw_logs(stack.settings, filters=this_one).to_pylist()
+    assert row["kafka_offset"] is not None
+    # The same event once more, in a log that is imported.
+    (tmp_path / "again.jsonl").write_text(json.dumps(old))
+    stack.done("import_logs", str(tmp_path / "again.jsonl"), "--format", "nocturne")
+    assert len(raw_logs(stack.settings, filters=this_one)) == 2
+    said = stack.done("maintain_lake", "--steps", "deduplicate")
+    assert "deduplicate: 1 later copies" in said
+    assert raw_logs(stack.settings, filters=this_one).to_pylist() == [row]
 
 
 def test_a_writer_needs_no_stream_that_held_the_lease_before(stack, db):

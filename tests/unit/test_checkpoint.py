@@ -69,5 +69,5 @@ def test_a_repeated_batch_does_not_know_the_newest_offsets():
         "offsets": {"0": 5, "1": 2},
         "lag": {"0": 4, "1": 0},
     }
-    source.latestOffset = None
+    source.latestOffset = "None"
     assert offsets_and_lag(source, "t") == {"offsets": {"0": 5, "1": 2}}
