@@ -10,13 +10,13 @@ If it fails: infra/runbooks/etl_master_data.md.
 
 from airflow.sdk import DAG
 
-from plugins.operators import DEFAULT_ARGS, spark_job
+from plugins.operators import DEFAULT_ARGS, nightly, spark_job
 
 with DAG(
     dag_id="etl_master_data",
     description="Songs and users from landing/ into the master lists and MongoDB",
-    schedule="0 1 * * *",
-    catchup=False,  # no start_date: a new installation waits for its first night
+    schedule=nightly("0 1 * * *"),
+    catchup=False,
     max_active_runs=1,
     default_args=DEFAULT_ARGS,
     tags=["catalogue", "nightly"],

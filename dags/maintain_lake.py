@@ -9,7 +9,7 @@ If it fails: infra/runbooks/maintain_lake.md.
 
 from airflow.sdk import DAG
 
-from plugins.operators import DEFAULT_ARGS, python_job, spark_job
+from plugins.operators import DEFAULT_ARGS, nightly, python_job, spark_job
 from plugins.supervision import HoldStream, ResumeStream
 
 HOLD_SECONDS = 3 * 3600
@@ -17,8 +17,8 @@ HOLD_SECONDS = 3 * 3600
 with DAG(
     dag_id="maintain_lake",
     description="Erasure, duplicates, compaction, vacuum, play counts, proof of the offsets",
-    schedule="30 0 * * *",
-    catchup=False,  # no start_date: a new installation waits for its first night
+    schedule=nightly("30 0 * * *"),
+    catchup=False,
     max_active_runs=1,
     default_args=DEFAULT_ARGS,
     tags=["lake", "nightly"],

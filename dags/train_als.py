@@ -14,7 +14,7 @@ from airflow.sdk import DAG, Asset, Param, task
 
 from jobs.contract.assets import GENERATION_NAME, GENERATION_URI
 from jobs.contract.settings import load_settings
-from plugins.operators import DEFAULT_ARGS, spark_job
+from plugins.operators import DEFAULT_ARGS, nightly, spark_job
 
 GENERATION = Asset(name=GENERATION_NAME, uri=GENERATION_URI)
 
@@ -44,8 +44,8 @@ def announce(generation: str, *, outlet_events) -> str:
 with DAG(
     dag_id="train_als",
     description="ALS on the last 90 days of plays -> a generation in the lake",
-    schedule="0 2 * * *",
-    catchup=False,  # no start_date: a new installation waits for its first night
+    schedule=nightly("0 2 * * *"),
+    catchup=False,
     max_active_runs=1,
     default_args=DEFAULT_ARGS,
     params={

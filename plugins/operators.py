@@ -8,6 +8,7 @@ from typing import Any
 
 from airflow.providers.apache.spark.operators.spark_submit import SparkSubmitOperator
 from airflow.providers.standard.operators.bash import BashOperator
+from airflow.sdk import CronTriggerTimetable
 
 JOBS = Path(__file__).resolve().parents[1] / "jobs"
 
@@ -20,6 +21,15 @@ DEFAULT_ARGS: dict[str, Any] = {
     "execution_timeout": timedelta(hours=2),
 }
 """Every job can be repeated, so a task that failed is tried again."""
+
+
+def nightly(cron: str) -> CronTriggerTimetable:
+    """Return the schedule of a nightly DAG (UTC); a new installation waits for its first night.
+
+    A plain cron string, and False as well, would run the last night at once when it is less
+    than a tenth of a day ago.
+    """
+    return CronTriggerTimetable(cron, timezone="UTC", run_immediately=timedelta(0))
 
 
 def spark_job(task_id: str, job: str, arguments: Any = (), **options: Any) -> SparkSubmitOperator:

@@ -23,7 +23,14 @@ from jobs.stores.alerts import Alerts
 from jobs.stores.events import BrokerUnavailable, topic_bounds
 from jobs.stores.holds import Holds
 from jobs.stores.stream_health import StreamHealth
-from plugins.watching import GROWING_CHECKS, STOPPED, Limits, back_off, judge
+from plugins.watching import (
+    GROWING_CHECKS,
+    STARTS_SECONDS,
+    STOPPED,
+    Limits,
+    back_off,
+    judge,
+)
 
 PROGRAM = "stream"
 POLL_SECONDS = 5.0
@@ -31,7 +38,7 @@ ENSURE_SECONDS = 180
 ALREADY_STARTED = 60
 """Fault code of supervisord's XML-RPC."""
 SEEN = (
-    *("stream_dead", "stream_frozen", "stream_stuck", "lag_growing"),
+    *("stream_dead", "stream_frozen", "stream_stuck", "stream_crashing", "lag_growing"),
     *("two_drivers", "offsets_lost", "supervision_failed"),
 )
 """Alerts that are over when the driver is seen to be well."""
@@ -91,7 +98,7 @@ def tell_of_failed_run(context: Any) -> None:
 
 
 class EnsureStream(BaseOperator):
-    """Start the stream driver unless it runs, and wait for its heartbeat.
+    """Start the stream driver unless it runs, and wait for its heartbeat; heal it as a watch does.
 
     Never starts a second one: supervisord keeps one process per program, and the driver itself
     writes nothing without the lease.
@@ -99,23 +106,37 @@ class EnsureStream(BaseOperator):
 
     def execute(self, context: Any) -> str:
         settings = load_settings()
-        state = process_state(settings)
-        self.log.info("the process manager says: %s", state)
-        if state in STOPPED:
-            start(supervisor(settings))
-        deadline = time.time() + ENSURE_SECONDS
-        with closing(StreamHealth(settings)) as health:
+        self.log.info("the process manager says: %s", process_state(settings))
+        watch, deadline = Watch(settings), time.time() + ENSURE_SECONDS
+        with closing(watch), closing(StreamHealth(settings)) as health:
             while time.time() < deadline:
-                health.watched()
+                if (event := watch.look()) is not None:
+                    self.log.warning("%s", heal(settings, event))
                 beat = health.read()
                 if time.time() - beat.get("at", 0.0) < settings.stream_stale_seconds:
                     self.log.info("the driver is %s", beat["phase"])
                     return str(beat["phase"])
                 time.sleep(POLL_SECONDS)
+            if back_off(health.supervision().get("heals", []), time.time()) > 0:
+                return "the next restart must wait; the alert is open"
         said = f"no heartbeat of the stream driver within {ENSURE_SECONDS} s"
         with closing(Alerts(settings)) as alerts:
             alerts.raise_("stream_dead", said)
         raise StreamNotHealed(f"{said}: see its log and infra/runbooks/stream_supervisor.md")
+
+
+def heal(settings: Settings, event: dict[str, Any]) -> str:
+    """Raise the alert of what a Watch saw and restart the driver; return what was done.
+
+    Raises StreamNotHealed where no process manager can be asked.
+    """
+    said = str(event["said"])
+    with closing(StreamHealth(settings)) as health, closing(Alerts(settings)) as alerts:
+        alerts.raise_(event["alert"], said)
+        health.healed()
+        if not restart(settings):
+            raise StreamNotHealed(f"{said}; no process manager is set to restart it")
+    return f"restarted: {said}"
 
 
 class WatchStream(BaseOperator):
@@ -130,25 +151,14 @@ class WatchStream(BaseOperator):
 
     def act(self, context: Any, event: dict[str, Any]) -> str:
         """Act on what the trigger saw and return it, for whoever reads the run."""
-        settings = load_settings()
-        said, alert = str(event["said"]), event["alert"]
-        self.log.info("%s", said)
-        if alert is None:
-            return said
-        with closing(StreamHealth(settings)) as health, closing(Alerts(settings)) as alerts:
-            alerts.raise_(alert, said)
-            if not event["heal"]:
-                return f"told: {said}"
-            health.healed()
-            if not restart(settings):
-                raise StreamNotHealed(f"{said}; no process manager is set to restart it")
-        return f"restarted: {said}"
+        self.log.info("%s", event["said"])
+        return str(event["said"]) if event["alert"] is None else heal(load_settings(), event)
 
 
 class StreamTrigger(BaseTrigger):
     """Fires when the driver is not well, or when the watch is over.
 
-    The event has `alert` (None: all is well), `said` and `heal`.
+    The event has `alert` (None: all is well) and `said`.
     """
 
     def __init__(self, watch_seconds: float) -> None:
@@ -171,7 +181,7 @@ class StreamTrigger(BaseTrigger):
         finally:
             watch.close()
         said = f"well for {self.watch_seconds:.0f} s"
-        yield TriggerEvent({"alert": None, "said": said, "heal": False})
+        yield TriggerEvent({"alert": None, "said": said})
 
 
 class Watch:
@@ -188,6 +198,7 @@ class Watch:
         self._alerts = Alerts(settings)
         self._floor = 0.0
         self._lags: deque[int] = deque(maxlen=GROWING_CHECKS)
+        self._starts: deque[tuple[float, int]] = deque()
 
     def look(self) -> dict[str, Any] | None:
         """Return the event to fire, or None; a restart that must wait only raises its alert."""
@@ -199,7 +210,8 @@ class Watch:
             self._measure(health)
             state = process_state(self._settings)
             now = time.time()
-            verdict = judge(health, state, self._lags, now, self._floor, self._limits)
+            starts = self._starts_lately(health, now)
+            verdict = judge(health, state, self._lags, starts, now, self._floor, self._limits)
             if verdict is None:
                 self._all_is_well(health)
                 return None
@@ -212,7 +224,7 @@ class Watch:
         except PyMongoError:
             self._floor = time.time()  # unknown is not ill
             return None
-        return {"alert": verdict.alert, "said": verdict.said, "heal": True}
+        return {"alert": verdict.alert, "said": verdict.said}
 
     def close(self) -> None:
         """End the connections."""
@@ -227,6 +239,12 @@ class Watch:
             return
         done = health.get("offsets", {})
         self._lags.append(sum(end - done.get(str(p), start) for p, (start, end) in bounds.items()))
+
+    def _starts_lately(self, health: dict[str, Any], now: float) -> int:
+        self._starts.append((now, health.get("starts", 0)))
+        while now - self._starts[0][0] > STARTS_SECONDS:
+            self._starts.popleft()
+        return self._starts[-1][1] - self._starts[0][1]
 
     def _all_is_well(self, health: dict[str, Any]) -> None:
         if health.get("phase") != "running":

@@ -8,6 +8,8 @@ STOPPED = ("STOPPED", "EXITED", "FATAL", "UNKNOWN")
 """States of supervisord in which it does nothing more by itself."""
 START_SECONDS = 180.0
 RIVAL_SECONDS = 15.0
+STARTS_SECONDS = 600.0
+MANY_STARTS = 4
 GROWING_CHECKS = 8
 LONGEST_BATCHES = 3
 FIRST_BACK_OFF_SECONDS = 30.0
@@ -38,6 +40,7 @@ def judge(
     health: dict[str, Any],
     state: str | None,
     lags: Sequence[int],
+    starts: int,
     now: float,
     floor: float,
     limits: Limits,
@@ -45,7 +48,8 @@ def judge(
     """Return what is wrong with the driver, or None while it is well.
 
     `health` is its document in `stream_health`, `state` supervisord's word for its process
-    (None: not known), `lags` the messages not yet read at the last checks, oldest first.
+    (None: not known), `lags` the messages not yet read at the last checks, oldest first, and
+    `starts` how often a driver was started during the last `STARTS_SECONDS`.
     Nothing counts as older than `floor`, the moment from which somebody watched: a driver is
     not to blame for the time in which the whole stack was away.
     """
@@ -56,6 +60,9 @@ def judge(
     if beat > patience:
         phase = health.get("phase")
         return Verdict("stream_frozen", f"no heartbeat for {beat:.0f} s, last phase {phase}")
+    if starts >= MANY_STARTS:
+        said = f"the driver was started {starts} times in {STARTS_SECONDS / 60:.0f} minutes"
+        return Verdict("stream_crashing", said, heal=False)  # it is restarted all the time
     rival = health.get("rival", {})
     if now - rival.get("at", 0.0) < RIVAL_SECONDS:
         said = f"a second driver waits on {rival['host']}, process {rival['pid']}: stop one"

@@ -99,7 +99,8 @@ def repeated_and_late(rig: Rig, each: int = 200) -> str:
     if reasons != expected:
         raise Failed(f"quarantine has {dict(reasons)}, not {expected}")
     per_date = ", ".join(f"{day}: {n}" for day, n in sorted(found.items()))  # type: ignore[type-var]
-    return f"{per_date}; quarantine {expected}; {said}"
+    refused = ", ".join(f"{reason}: {n}" for reason, n in expected.items())
+    return f"{per_date}; quarantine {refused}; {said}"
 
 
 def listener_erased(rig: Rig, events: int = 300) -> str:

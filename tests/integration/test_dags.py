@@ -53,6 +53,19 @@ def test_no_dag_fails_to_load(airflow):
     assert airflow.call("GET", "importErrors")["import_errors"] == []
 
 
+def test_a_new_installation_does_not_catch_up_with_last_night(airflow):
+    runs = airflow.call("GET", "dags/~/dagRuns?limit=100")["dag_runs"]
+    nightly = [r for r in runs if r["run_type"] == "scheduled"]
+    nightly = [r for r in nightly if r["dag_id"] != "stream_supervisor"]
+    late = [
+        r["dag_run_id"]
+        for r in nightly
+        if datetime.fromisoformat(r["queued_at"]) - datetime.fromisoformat(r["run_after"])
+        > timedelta(minutes=10)
+    ]
+    assert late == []
+
+
 def test_every_dag_is_documented_tagged_and_retried(airflow):
     for dag in airflow.call("GET", "dags")["dags"]:
         details = airflow.call("GET", f"dags/{dag['dag_id']}/details")

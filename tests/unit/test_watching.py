@@ -10,8 +10,8 @@ WELL = {"phase": "running", "at": NOW - 1, "progress_at": NOW - 5, "longest_batc
 GROWING = [n * 1000 for n in range(GROWING_CHECKS)]
 
 
-def verdict(health=None, state="RUNNING", lags=(0,), floor=0.0):
-    return judge(WELL | (health or {}), state, lags, NOW, floor, LIMITS)
+def verdict(health=None, state="RUNNING", lags=(0,), starts=0, floor=0.0):
+    return judge(WELL | (health or {}), state, lags, starts, NOW, floor, LIMITS)
 
 
 @pytest.mark.parametrize(
@@ -42,6 +42,12 @@ def verdict(health=None, state="RUNNING", lags=(0,), floor=0.0):
 def test_what_is_wrong(health, state, lags, alert):
     found = verdict(health, state, lags)
     assert (found and found.alert) == alert
+
+
+def test_a_driver_that_dies_again_and_again_is_told_of():
+    assert verdict(starts=3) is None
+    assert verdict(starts=4).alert == "stream_crashing"
+    assert not verdict(starts=4).heal
 
 
 def test_only_what_a_restart_can_help_is_restarted():
