@@ -8,7 +8,6 @@ and a person is told; a driver that is well is never touched, whatever happens t
 import asyncio
 import time
 import xmlrpc.client
-from collections import deque
 from collections.abc import AsyncIterator
 from contextlib import closing
 from typing import Any
@@ -23,14 +22,7 @@ from jobs.stores.alerts import Alerts
 from jobs.stores.events import BrokerUnavailable, topic_bounds
 from jobs.stores.holds import Holds
 from jobs.stores.stream_health import StreamHealth
-from plugins.watching import (
-    GROWING_CHECKS,
-    STARTS_SECONDS,
-    STOPPED,
-    Limits,
-    back_off,
-    judge,
-)
+from plugins.watching import STOPPED, Limits, back_off, judge, lags_of
 
 PROGRAM = "stream"
 POLL_SECONDS = 5.0
@@ -185,7 +177,7 @@ class StreamTrigger(BaseTrigger):
 
 
 class Watch:
-    """Looks at the driver again and again, and remembers the lag."""
+    """Looks at the driver, the lag and the process, and writes down that it looked."""
 
     def __init__(self, settings: Settings) -> None:
         self._settings = settings
@@ -197,29 +189,24 @@ class Watch:
         self._health = StreamHealth(settings)
         self._alerts = Alerts(settings)
         self._floor = 0.0
-        self._lags: deque[int] = deque(maxlen=GROWING_CHECKS)
-        self._starts: deque[tuple[float, int]] = deque()
 
     def look(self) -> dict[str, Any] | None:
         """Return the event to fire, or None; a restart that must wait only raises its alert."""
         try:
+            health = self._health.read()
+            seen = self._health.watched(self._lag(health), health.get("starts", 0))
             # A watch that begins anew after the whole stack was away must not condemn a driver
             # for that time: nothing counts as older than the watching.
-            self._floor = max(self._floor, self._health.watched())
-            health, heals = self._health.read(), self._health.supervision().get("heals", [])
-            self._measure(health)
-            state = process_state(self._settings)
-            now = time.time()
-            starts = self._starts_lately(health, now)
-            verdict = judge(health, state, self._lags, starts, now, self._floor, self._limits)
+            self._floor = max(self._floor, seen["watched_since"])
+            now, state = time.time(), process_state(self._settings)
+            verdict = judge(health, state, seen, now, self._floor, self._limits)
             if verdict is None:
-                self._all_is_well(health)
+                self._all_is_well(health, lags_of(seen))
                 return None
-            if not verdict.heal or (wait := back_off(heals, now)) > 0:
-                said = (
-                    verdict.said if not verdict.heal else f"{verdict.said}; restart in {wait:.0f} s"
-                )
-                self._alerts.raise_(verdict.alert, said)
+            wait = back_off(seen.get("heals", []), now)
+            if not verdict.heal or wait > 0:
+                later = f"; restart in {wait:.0f} s" if verdict.heal else ""
+                self._alerts.raise_(verdict.alert, verdict.said + later)
                 return None
         except PyMongoError:
             self._floor = time.time()  # unknown is not ill
@@ -231,27 +218,20 @@ class Watch:
         self._health.close()
         self._alerts.close()
 
-    def _measure(self, health: dict[str, Any]) -> None:
+    def _lag(self, health: dict[str, Any]) -> int | None:
         try:
             bounds = topic_bounds(self._settings)
         except BrokerUnavailable:
-            self._lags.clear()
-            return
+            return None
         done = health.get("offsets", {})
-        self._lags.append(sum(end - done.get(str(p), start) for p, (start, end) in bounds.items()))
+        return sum(end - done.get(str(p), oldest) for p, (oldest, end) in bounds.items())
 
-    def _starts_lately(self, health: dict[str, Any], now: float) -> int:
-        self._starts.append((now, health.get("starts", 0)))
-        while now - self._starts[0][0] > STARTS_SECONDS:
-            self._starts.popleft()
-        return self._starts[-1][1] - self._starts[0][1]
-
-    def _all_is_well(self, health: dict[str, Any]) -> None:
+    def _all_is_well(self, health: dict[str, Any], lags: list[int]) -> None:
         if health.get("phase") != "running":
             return
+        caught_up = bool(lags) and lags[-1] <= self._limits.batch
         for alert in self._alerts.open():
-            over = alert["_id"] != "lag_growing" or self._lags[-1] <= self._limits.batch
-            if alert["_id"] in SEEN and over:
+            if alert["_id"] in SEEN and (caught_up or alert["_id"] != "lag_growing"):
                 self._alerts.clear(alert["_id"])
 
 

@@ -39,8 +39,7 @@ class Verdict:
 def judge(
     health: dict[str, Any],
     state: str | None,
-    lags: Sequence[int],
-    starts: int,
+    supervision: dict[str, Any],
     now: float,
     floor: float,
     limits: Limits,
@@ -48,8 +47,8 @@ def judge(
     """Return what is wrong with the driver, or None while it is well.
 
     `health` is its document in `stream_health`, `state` supervisord's word for its process
-    (None: not known), `lags` the messages not yet read at the last checks, oldest first, and
-    `starts` how often a driver was started during the last `STARTS_SECONDS`.
+    (None: not known), and `supervision` the other document there, with this look as the last of
+    its `checks`.
     Nothing counts as older than `floor`, the moment from which somebody watched: a driver is
     not to blame for the time in which the whole stack was away.
     """
@@ -60,6 +59,7 @@ def judge(
     if beat > patience:
         phase = health.get("phase")
         return Verdict("stream_frozen", f"no heartbeat for {beat:.0f} s, last phase {phase}")
+    lags, starts = lags_of(supervision), starts_of(supervision, now)
     if starts >= MANY_STARTS:
         said = f"the driver was started {starts} times in {STARTS_SECONDS / 60:.0f} minutes"
         return Verdict("stream_crashing", said, heal=False)  # it is restarted all the time
@@ -80,6 +80,20 @@ def judge(
         said = f"the lag grew to {lags[-1]} messages over {GROWING_CHECKS} checks"
         return Verdict("lag_growing", said)
     return None
+
+
+def lags_of(supervision: dict[str, Any]) -> list[int]:
+    """Return the messages that waited at the last checks, since Kafka last did not say."""
+    lags: list[int] = []
+    for check in supervision.get("checks", []):
+        lags = [] if check["lag"] is None else [*lags, check["lag"]]
+    return lags
+
+
+def starts_of(supervision: dict[str, Any], now: float) -> int:
+    """Return how often a driver was started during the last `STARTS_SECONDS`, as far as seen."""
+    recent = [c["starts"] for c in supervision.get("checks", []) if now - c["at"] < STARTS_SECONDS]
+    return recent[-1] - recent[0] if recent else 0
 
 
 def is_growing(lags: Sequence[int], batch: int) -> bool:

@@ -12,6 +12,7 @@ from jobs.contract.settings import Settings
 from jobs.stores.documents import Document, database
 
 KEPT_HEALS = 20
+KEPT_CHECKS = 120
 GAP_SECONDS = 30.0
 
 
@@ -22,8 +23,8 @@ class StreamHealth:
     heartbeat), `pid`, `host`, `started_at`, `starts`, `app_id`, `error`, `progress_at` (the last
     batch or sign that there is none to do), `batch`, `rows`, `rows_per_second`, `batch_seconds`,
     `longest_batch_seconds`, `offsets` and `lag` (by partition), `last_event_at`, `quarantined`
-    (of this topic, in the lake), `holds` and `rival` (a second driver). Supervision's:
-    `watched_at`, `watched_since`, and `heals`, the times of the last restarts.
+    (rows in the lake), `holds` and `rival` (a second driver). Supervision's: `watched_at`,
+    `watched_since`, `checks` (the last looks) and `heals` (the last restarts).
     """
 
     def __init__(self, settings: Settings, timeout_ms: int = 3_000) -> None:
@@ -62,14 +63,22 @@ class StreamHealth:
         """Return the query's document; empty before the first start."""
         return self._health.find_one({"_id": STREAM_QUERY}) or {}
 
-    def watched(self) -> float:
-        """Write that supervision looks now; return since when it has looked without a gap."""
+    def watched(self, lag: int | None, starts: int) -> Document:
+        """Write down one look of the supervision; return its document with the last of them.
+
+        `watched_since` and `checks` begin anew when nobody looked for a while. `lag` is None
+        where Kafka did not say it.
+        """
         now, before = time.time(), self.supervision()
         gap = now - before.get("watched_at", 0.0) > GAP_SECONDS
-        since = float(now if gap else before["watched_since"])
-        change = {"$set": {"watched_at": now, "watched_since": since}}
-        self._health.update_one({"_id": SUPERVISION}, change, upsert=True)
-        return since
+        earlier = [] if gap else before.get("checks", [])
+        change = {
+            "watched_at": now,
+            "watched_since": now if gap else before["watched_since"],
+            "checks": [*earlier, {"at": now, "lag": lag, "starts": starts}][-KEPT_CHECKS:],
+        }
+        self._health.update_one({"_id": SUPERVISION}, {"$set": change}, upsert=True)
+        return before | change
 
     def healed(self) -> None:
         """Write that supervision restarts the driver now."""

@@ -11,7 +11,11 @@ GROWING = [n * 1000 for n in range(GROWING_CHECKS)]
 
 
 def verdict(health=None, state="RUNNING", lags=(0,), starts=0, floor=0.0):
-    return judge(WELL | (health or {}), state, lags, starts, NOW, floor, LIMITS)
+    begun = [0] * (len(lags) - 1) + [starts]
+    looks = zip(lags, begun, strict=True)
+    checks = [{"at": NOW - 30, "lag": 0, "starts": 0}] if starts else []
+    checks += [{"at": NOW - 5, "lag": lag, "starts": n} for lag, n in looks]
+    return judge(WELL | (health or {}), state, {"checks": checks}, NOW, floor, LIMITS)
 
 
 @pytest.mark.parametrize(
@@ -48,6 +52,11 @@ def test_a_driver_that_dies_again_and_again_is_told_of():
     assert verdict(starts=3) is None
     assert verdict(starts=4).alert == "stream_crashing"
     assert not verdict(starts=4).heal
+
+
+def test_a_broker_that_was_away_makes_no_growing_lag():
+    assert verdict(lags=GROWING).alert == "lag_growing"
+    assert verdict(lags=[*GROWING[:4], None, *GROWING[4:]]) is None
 
 
 def test_only_what_a_restart_can_help_is_restarted():
