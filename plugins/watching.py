@@ -10,7 +10,7 @@ START_SECONDS = 180.0
 RIVAL_SECONDS = 15.0
 STARTS_SECONDS = 600.0
 MANY_STARTS = 4
-GROWING_CHECKS = 8
+GROWING_CHECKS = 10
 LONGEST_BATCHES = 3
 FIRST_BACK_OFF_SECONDS = 30.0
 MAX_BACK_OFF_SECONDS = 1800.0
@@ -97,7 +97,7 @@ def starts_of(supervision: dict[str, Any], now: float) -> int:
 
 
 def is_growing(lags: Sequence[int], batch: int) -> bool:
-    """Say whether more than a batch waits, and more in each of the newer checks than before.
+    """Say whether more than a batch waits, more in each newer check than before, and most now.
 
     The lag falls only when a batch ends, so halves of the time are compared, not neighbours.
     """
@@ -105,7 +105,7 @@ def is_growing(lags: Sequence[int], batch: int) -> bool:
         return False
     newest = lags[-GROWING_CHECKS:]
     half = GROWING_CHECKS // 2
-    return min(newest[half:]) > max(newest[:half])
+    return min(newest[half:]) > max(newest[:half]) and newest[-1] == max(newest)
 
 
 def back_off(heals: Sequence[float], now: float) -> float:

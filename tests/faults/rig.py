@@ -30,6 +30,7 @@ from tests.integration.lake import quarantine, raw_logs
 from tests.integration.stack import Stack
 
 SONGS = 200
+ENDLESS = 10**9
 STREAM = "stream"
 
 
@@ -318,13 +319,13 @@ class Sender:
 
     @contextmanager
     def in_background(self, count: int, rate: float) -> Iterator["Sender"]:
-        """Send beside what is done inside; the end waits for the rest to be sent."""
-        thread = threading.Thread(target=self.send, args=(count, rate), daemon=True)
+        """Send at a rate beside what is done inside, and at its end what is missing to `count`."""
+        thread = threading.Thread(target=self.send, args=(ENDLESS, rate), daemon=True)
         thread.start()
         try:
             yield self
-        except BaseException:
-            self._stop.set()
-            raise
         finally:
+            self._stop.set()
             thread.join()
+            self._stop.clear()
+        self.send(max(0, count - self._number))

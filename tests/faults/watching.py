@@ -21,7 +21,9 @@ def unwell(rig: Rig, with_lag: bool = True) -> str:
 def frozen(rig: Rig) -> str:
     """SIGSTOP of the driver."""
     settle(rig)
-    return watched(rig, "SIGSTOP", "stream_frozen", lambda: rig.kill("stream", signal.SIGSTOP))
+    fault = Fault(rig, "SIGSTOP", "stream_frozen")
+    rig.kill("stream", signal.SIGSTOP)
+    return fault.healed()
 
 
 def dead(rig: Rig) -> str:
@@ -30,48 +32,68 @@ def dead(rig: Rig) -> str:
     rig.autorestart(False)
     try:
         settle(rig)
-        return watched(
-            rig, "SIGKILL without autorestart", "stream_dead", lambda: rig.kill("stream")
-        )
+        fault = Fault(rig, "SIGKILL without autorestart", "stream_dead")
+        rig.kill("stream")
+        return fault.healed()
     finally:
         rig.autorestart(True)
 
 
-def lagging(rig: Rig, rate: int = 15_000, seconds: int = 75) -> str:
-    """More events than the driver can take."""
+def lagging(rig: Rig, rate: int = 15_000) -> str:
+    """More events than the driver can take, until it is noticed."""
     settle(rig)
     sender = Sender(rig.settings)
-    with sender.in_background(rate * seconds, rate):
-        said = watched(rig, f"{rate:,} events/s", "lag_growing", lambda: None)
-    drained = rig.wait_drained(900)
-    once = rig.check_once(sender.acknowledged, sender.prefix)
-    return f"{said}, drained in {drained:.0f} s more ({once})"
+    fault = Fault(rig, f"{rate:,} events/s", "lag_growing")
+    with sender.in_background(0, rate):
+        rig.wait(lambda: rig.lag() > rig.settings.stream_max_offsets, 60, "lag")
+        fault.begin()
+        fault.notice()
+    said = fault.healed()
+    return f"{said}, all caught up ({rig.check_once(sender.acknowledged, sender.prefix)})"
 
 
-def watched(rig: Rig, what: str, alert: str, fault: object) -> str:
-    """Commit a fault; return how soon it was noticed and how soon there was progress again."""
-    rig.alerts.clear(alert)
-    was = rig.health.read()
-    began = time.monotonic()
-    fault()  # type: ignore[operator]
-    with Sender(rig.settings).in_background(1_000, 10) as sender:
-        noticed = rig.wait(lambda: is_open(rig, alert), 150, f"alert {alert}")
-        rig.wait(
-            lambda: (
-                rig.health.read()["starts"] > was["starts"]
-                and rig.health.read()["progress_at"] > rig.health.read()["started_at"] + 1
-                and rig.health.read().get("rows", 0) > 0
-                and rig.phase() == "running"
-            ),
-            240,
-            "progress of a new driver",
+class Fault:
+    """Times how soon a fault is noticed, and how soon a new driver makes progress."""
+
+    def __init__(self, rig: Rig, what: str, alert: str) -> None:
+        self._rig = rig
+        self._what = what
+        self._alert = alert
+        rig.alerts.clear(alert)
+        self._starts = rig.health.read()["starts"]
+        self._noticed = 0.0
+        self.begin()
+
+    def begin(self) -> None:
+        """Count from now on."""
+        self._began = time.monotonic()
+
+    def notice(self) -> None:
+        """Wait for the alert."""
+        self._rig.wait(lambda: is_open(self._rig, self._alert), 150, f"alert {self._alert}")
+        self._noticed = self._noticed or time.monotonic() - self._began
+
+    def healed(self) -> str:
+        """Wait for the progress of a new driver on new events; return the times."""
+        with Sender(self._rig.settings).in_background(1_000, 10) as sender:
+            self.notice()
+            self._rig.wait(self._has_progress, 240, "progress of a new driver")
+            progress = time.monotonic() - self._began
+        self._rig.wait_drained(900)
+        self._rig.check_once(sender.acknowledged, sender.prefix)
+        said = f"{self._what}: noticed {self._noticed:.0f} s, progress {progress:.0f} s"
+        if self._noticed > NOTICED_SECONDS or progress > PROGRESS_SECONDS:
+            raise Failed(f"{said}, which is too late")
+        return said
+
+    def _has_progress(self) -> bool:
+        health = self._rig.health.read()
+        return bool(
+            health["starts"] > self._starts
+            and health["phase"] == "running"
+            and health["progress_at"] > health["started_at"] + 1
+            and health.get("rows", 0) > 0
         )
-        progress = time.monotonic() - began
-    rig.wait_drained(900)
-    rig.check_once(sender.acknowledged, sender.prefix)
-    if noticed > NOTICED_SECONDS or progress > PROGRESS_SECONDS:
-        raise Failed(f"{what}: noticed after {noticed:.0f} s, progress after {progress:.0f} s")
-    return f"{what}: noticed {noticed:.0f} s, progress {progress:.0f} s"
 
 
 def settle(rig: Rig) -> None:

@@ -36,7 +36,8 @@ def verdict(health=None, state="RUNNING", lags=(0,), starts=0, floor=0.0):
         ({"phase": "held"}, "RUNNING", GROWING, None),
         ({}, "RUNNING", GROWING, "lag_growing"),
         ({}, "RUNNING", GROWING[1:], None),
-        ({}, "RUNNING", [0, 2000] * 4, None),  # a lag that comes and goes with the batches
+        ({}, "RUNNING", [0, 2000] * 5, None),  # a lag that comes and goes with the batches
+        ({}, "RUNNING", [0] * 5 + [9000, 8000, 7000, 6000, 5000], None),  # a burst, being read
         ({}, "RUNNING", [n * 100 for n in range(GROWING_CHECKS)], None),  # under one batch
         ({"rival": {"at": NOW - 3, "pid": 7, "host": "h"}}, "RUNNING", [0], "two_drivers"),
         ({"rival": {"at": NOW - 60, "pid": 7, "host": "h"}}, "RUNNING", [0], None),
@@ -56,7 +57,7 @@ def test_a_driver_that_dies_again_and_again_is_told_of():
 
 def test_a_broker_that_was_away_makes_no_growing_lag():
     assert verdict(lags=GROWING).alert == "lag_growing"
-    assert verdict(lags=[*GROWING[:4], None, *GROWING[4:]]) is None
+    assert verdict(lags=[*GROWING[:5], None, *GROWING[5:]]) is None
 
 
 def test_only_what_a_restart_can_help_is_restarted():
