@@ -25,9 +25,7 @@ with DAG(
     doc_md=__doc__,
 ):
     pause = HoldStream(task_id="pause", seconds=HOLD_SECONDS).as_setup()
-    resume = ResumeStream(task_id="resume", trigger_rule="all_done").as_teardown(
-        setups=pause, on_failure_fail_dagrun=True
-    )
+    resume = ResumeStream(task_id="resume", trigger_rule="all_done").as_teardown(setups=pause)
     erase = python_job("erase", "erase", "--pending")
     maintain = spark_job("maintain", "maintain_lake")
     verify = spark_job("verify", "verify_lake")

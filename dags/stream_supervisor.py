@@ -22,7 +22,7 @@ with DAG(
     start_date=pendulum.datetime(2014, 1, 1, tz="UTC"),
     catchup=False,
     max_active_runs=1,
-    max_consecutive_failed_dag_runs=5,
+    max_consecutive_failed_dag_runs=3,
     on_failure_callback=tell_of_failed_run,
     default_args=DEFAULT_ARGS,
     tags=["stream"],

@@ -188,7 +188,7 @@ def rate_of(found: list[Commit]) -> float:
 
 def files_of_fullest_day(settings: Settings) -> int:
     """Return how many files the day with the most files has."""
-    actions = show.table(settings, RAW_LOGS).get_add_actions(flatten=True).to_pylist()
+    actions = show.files(show.table(settings, RAW_LOGS))
     return max(Counter(str(a["partition.date"]) for a in actions).values())
 
 

@@ -7,6 +7,7 @@ from datetime import date, timedelta
 from functools import cache
 from typing import Any
 
+import pyarrow as pa
 import requests
 from deltalake import DeltaTable
 from pymongo.database import Database
@@ -41,6 +42,11 @@ def table(settings: Settings, path: str) -> DeltaTable:
             "AWS_ALLOW_HTTP": "true",
         },
     )
+
+
+def files(found: DeltaTable) -> list[dict[str, Any]]:
+    """Return the files of a table: `path`, `size_bytes`, `partition.date` and more of each."""
+    return pa.table(found.get_add_actions(flatten=True)).to_pylist()
 
 
 def catalogue_from_log(settings: Settings) -> None:

@@ -73,7 +73,7 @@ def survey(settings: Settings) -> dict[str, float]:
     """Measure the table `raw/logs`: files of the fullest day, bytes, seconds of a read, log."""
     table = show.table(settings, RAW_LOGS)
     files: dict[str, list[int]] = defaultdict(list)
-    for action in table.get_add_actions(flatten=True).to_pylist():
+    for action in show.files(table):
         files[str(action["partition.date"])].append(action["size_bytes"])
     began = time.monotonic()
     rows = len(show.table(settings, RAW_LOGS).to_pyarrow_table())

@@ -17,6 +17,7 @@ from uuid import uuid4
 import pyarrow.compute as pc
 from confluent_kafka import Producer
 from pymongo.database import Database
+from pymongo.errors import PyMongoError
 
 from infra.local.install import ROOT
 from infra.local.processes import members
@@ -24,7 +25,7 @@ from jobs.contract import names
 from jobs.contract.settings import Settings
 from jobs.stores.alerts import Alerts
 from jobs.stores.documents import Document, database
-from jobs.stores.events import topic_bounds
+from jobs.stores.events import BrokerUnavailable, topic_bounds
 from jobs.stores.stream_health import StreamHealth
 from tests.integration.lake import quarantine, raw_logs
 from tests.integration.stack import Stack
@@ -84,8 +85,8 @@ class Rig:
             try:
                 if condition():
                     return time.monotonic() - began
-            except (OSError, xmlrpc.client.Error):
-                pass
+            except (OSError, xmlrpc.client.Error, BrokerUnavailable, PyMongoError):
+                pass  # what was asked is away, too
             if time.monotonic() - began > seconds:
                 raise Failed(f"no {what} within {seconds:.0f} s; the driver says {self.describe()}")
             time.sleep(0.5)

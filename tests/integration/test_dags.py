@@ -143,7 +143,7 @@ def test_a_failed_run_of_the_supervisor_and_the_automatic_pause_are_told(stack, 
             return bool(airflow.call("GET", dag)["is_paused"])
 
         try:
-            wait_for(fail_one, 120, "automatic pause")
+            wait_for(fail_one, 300, "automatic pause")
             wait_for(lambda: {a["_id"] for a in alerts.open()} >= {"unsupervised"}, 300, "alert")
         finally:
             airflow.call("PATCH", dag, json={"is_paused": False})
