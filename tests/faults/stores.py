@@ -30,27 +30,12 @@ def broker_restarted(rig: Rig, kills: int = 5, events: int = 40_000) -> str:
     )
 
 
-def lake_away(rig: Rig, seconds: float = 120, events: int = 12_000) -> str:
-    """Fault 4: MinIO is away while events come."""
+def store_away(rig: Rig, program: str, seconds: float = 120, events: int = 12_000) -> str:
+    """Faults 4 and 5: MinIO, or MongoDB with counts and lease, is away while events come."""
     rig.wait_running()
     with (
         Sender(rig.settings).in_background(events, events / (seconds + 20)) as sender,
-        rig.away("minio", seconds),
-    ):
-        pass
-    recovered = rig.wait_running()
-    drained = rig.wait_drained()
-    said = rig.check_once(sender.acknowledged, sender.prefix)
-    after = f"caught up by itself {recovered + drained:.0f} s after"
-    return f"{seconds:.0f} s: {said}; {after}; {rig.wait_counts()}"
-
-
-def counts_away(rig: Rig, seconds: float = 120, events: int = 12_000) -> str:
-    """Fault 5: MongoDB, with the counts and the lease, is away while events come."""
-    rig.wait_running()
-    with (
-        Sender(rig.settings).in_background(events, events / (seconds + 20)) as sender,
-        rig.away("mongo", seconds),
+        rig.away(program, seconds),
     ):
         pass
     recovered = rig.wait_running()

@@ -16,7 +16,7 @@ from jobs.contract.generations import State
 from jobs.stores.alerts import Alerts
 from jobs.stores.stream_health import StreamHealth
 
-DAYS = 3
+DAYS = 2
 
 
 @pytest.fixture(scope="module")
@@ -200,7 +200,7 @@ def test_a_killed_training_is_tried_again_and_doubles_nothing(
     assert generations.live().generation == again["_id"]
 
 
-def test_a_backfill_of_three_days_trains_three_generations_in_order(
+def test_a_backfill_of_two_days_trains_two_generations_in_order(
     stack, published, airflow, generations
 ):
     last = datetime.now(UTC).replace(hour=2, minute=0, second=0, microsecond=0) - timedelta(days=1)

@@ -25,7 +25,7 @@ def test_kills_between_the_commits_leave_the_counts_right(rig):
 
 
 def test_the_stream_outlives_the_store_of_the_counts(rig):
-    assert "0 lost, 0 doubled" in stores.counts_away(rig, seconds=20, events=1_000)
+    assert "0 lost, 0 doubled" in stores.store_away(rig, "mongo", seconds=20, events=1_000)
 
 
 def test_a_driver_that_is_frozen_or_dead_is_noticed_and_healed(rig):
