@@ -52,6 +52,22 @@ def judge(
     Nothing counts as older than `floor`, the moment from which somebody watched: a driver is
     not to blame for the time in which the whole stack was away.
     """
+    ill = _ill(health, state, lags_of(supervision), now, floor, limits)
+    starts = starts_of(supervision, now)
+    if ill is None and starts >= MANY_STARTS:  # it is restarted all the time as it is
+        said = f"the driver was started {starts} times in {STARTS_SECONDS / 60:.0f} minutes"
+        return Verdict("stream_crashing", said, heal=False)
+    return ill
+
+
+def _ill(
+    health: dict[str, Any],
+    state: str | None,
+    lags: Sequence[int],
+    now: float,
+    floor: float,
+    limits: Limits,
+) -> Verdict | None:
     if state in STOPPED:
         return Verdict("stream_dead", f"the driver does not run: supervisord says {state}")
     beat = now - max(health.get("at", 0.0), floor)
@@ -59,10 +75,6 @@ def judge(
     if beat > patience:
         phase = health.get("phase")
         return Verdict("stream_frozen", f"no heartbeat for {beat:.0f} s, last phase {phase}")
-    lags, starts = lags_of(supervision), starts_of(supervision, now)
-    if starts >= MANY_STARTS:
-        said = f"the driver was started {starts} times in {STARTS_SECONDS / 60:.0f} minutes"
-        return Verdict("stream_crashing", said, heal=False)  # it is restarted all the time
     rival = health.get("rival", {})
     if now - rival.get("at", 0.0) < RIVAL_SECONDS:
         said = f"a second driver waits on {rival['host']}, process {rival['pid']}: stop one"

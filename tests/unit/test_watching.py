@@ -53,6 +53,7 @@ def test_a_driver_that_dies_again_and_again_is_told_of():
     assert verdict(starts=3) is None
     assert verdict(starts=4).alert == "stream_crashing"
     assert not verdict(starts=4).heal
+    assert verdict({"at": NOW - 41}, starts=4).alert == "stream_frozen"
 
 
 def test_a_broker_that_was_away_makes_no_growing_lag():
