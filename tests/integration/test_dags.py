@@ -130,21 +130,22 @@ def test_a_maintenance_that_fails_lets_the_stream_go_on(stack, published, airflo
         wait_for(lambda: health.read()["phase"] == "running", 60, "running stream")
 
 
-def test_a_failed_run_of_the_supervisor_and_the_automatic_pause_are_told(stack, airflow):
+def test_failed_runs_of_the_supervisor_and_the_automatic_pause_are_told(stack, airflow):
+    dag = "dags/stream_supervisor"
+
+    def fail_the_watch() -> bool:
+        runs = airflow.call("GET", f"{dag}/dagRuns?order_by=-start_date&limit=3")["dag_runs"]
+        for run in runs:
+            watch = f"{dag}/dagRuns/{run['dag_run_id']}/taskInstances/watch"
+            if airflow.call("GET", watch)["state"] == "deferred":
+                airflow.call("PATCH", watch, json={"new_state": "failed"})
+        return bool(airflow.call("GET", dag)["is_paused"])
+
     with closing(Alerts(stack.settings)) as alerts:
-        dag = "dags/stream_supervisor"
-
-        def fail_one() -> bool:
-            runs = airflow.call("GET", f"{dag}/dagRuns?order_by=-start_date&limit=3")["dag_runs"]
-            for run in runs:
-                if run["state"] == "running":
-                    path = f"{dag}/dagRuns/{run['dag_run_id']}"
-                    airflow.call("PATCH", path, json={"state": "failed"})
-            return bool(airflow.call("GET", dag)["is_paused"])
-
+        wanted = {"supervision_failed", "unsupervised"}
         try:
-            wait_for(fail_one, 300, "automatic pause")
-            wait_for(lambda: {a["_id"] for a in alerts.open()} >= {"unsupervised"}, 300, "alert")
+            wait_for(fail_the_watch, 240, "automatic pause")
+            wait_for(lambda: {a["_id"] for a in alerts.open()} >= wanted, 240, "alerts")
         finally:
             airflow.call("PATCH", dag, json={"is_paused": False})
         wait_for(lambda: not alerts.open(), 120, "end of the alerts")
