@@ -12,12 +12,11 @@ from datetime import UTC, datetime
 
 from pyspark.sql import SparkSession
 
-from jobs.contract.errors import NocturneError
 from jobs.contract.events import REMOVED_OFFSET, Removal
 from jobs.contract.fields import ddl
 from jobs.contract.names import REMOVED_OFFSETS
-from jobs.contract.settings import Settings, load_settings
-from jobs.session import spark_session
+from jobs.contract.settings import Settings
+from jobs.session import run_job
 from jobs.stores import lake
 from jobs.stores.checkpoint import Checkpoint
 from jobs.stores.events import topic_bounds
@@ -62,16 +61,10 @@ def main(argv: list[str] | None = None) -> int:
     parser.add_argument("--yes", action="store_true", help="go on without the lost messages")
     parser.add_argument("--new-topic", action="store_true", help="the topic was made anew")
     arguments = parser.parse_args(argv)
-    settings = load_settings()
-    spark = spark_session(settings, "accept_gap")
-    try:
-        accept(spark, settings, arguments.new_topic, arguments.yes)
-    except NocturneError as error:
-        print(f"accept_gap: {error}", file=sys.stderr)
-        return 1
-    finally:
-        spark.stop()
-    return 0
+    return run_job(
+        "accept_gap",
+        lambda spark, settings: accept(spark, settings, arguments.new_topic, arguments.yes),
+    )
 
 
 if __name__ == "__main__":

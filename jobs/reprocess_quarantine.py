@@ -12,18 +12,15 @@ from datetime import UTC, datetime, timedelta
 from pyspark.sql import DataFrame, SparkSession
 from pyspark.sql import functions as F
 
-from jobs.contract.errors import NocturneError
-from jobs.contract.events import DUPLICATE
+from jobs.contract.events import DUPLICATE, PLACE
 from jobs.contract.names import QUARANTINE_LOGS, RAW_LOGS
-from jobs.contract.settings import Settings, load_settings
+from jobs.contract.settings import Settings
 from jobs.recount import recount
-from jobs.session import spark_session
+from jobs.session import run_job
 from jobs.stores import lake
 from jobs.stores.lease import lake_writer
 from jobs.stream.parse import parse_messages
 from jobs.stream.validate import STREAM, Limits, accepted
-
-PLACE = ["kafka_partition", "kafka_offset"]
 
 
 def reprocess(spark: SparkSession, settings: Settings, reason: str | None, limits: Limits) -> None:
@@ -75,16 +72,11 @@ def main(argv: list[str] | None = None) -> int:
         help="accept events that were this old when they came (14)",
     )
     arguments = parser.parse_args(argv)
-    settings = load_settings()
-    spark = spark_session(settings, "reprocess_quarantine")
-    try:
-        reprocess(spark, settings, arguments.reason, Limits(timedelta(arguments.lateness_days)))
-    except NocturneError as error:
-        print(f"reprocess_quarantine: {error}", file=sys.stderr)
-        return 1
-    finally:
-        spark.stop()
-    return 0
+    limits = Limits(timedelta(arguments.lateness_days))
+    return run_job(
+        "reprocess_quarantine",
+        lambda spark, settings: reprocess(spark, settings, arguments.reason, limits),
+    )
 
 
 if __name__ == "__main__":

@@ -1,10 +1,13 @@
 """The one SparkSession builder: UTC, Delta, S3A."""
 
 import os
+import sys
+from collections.abc import Callable
 
 from pyspark.sql import SparkSession
 
-from jobs.contract.settings import Settings
+from jobs.contract.errors import NocturneError
+from jobs.contract.settings import Settings, load_settings
 
 
 def spark_session(settings: Settings, app: str) -> SparkSession:
@@ -25,3 +28,17 @@ def spark_session(settings: Settings, app: str) -> SparkSession:
         .config("spark.executorEnv.PYTHONPATH", os.environ.get("PYTHONPATH", ""))
         .getOrCreate()
     )
+
+
+def run_job(app: str, work: Callable[[SparkSession, Settings], None]) -> int:
+    """Run `work` in a session of its own; return 1, with a sentence on stderr, where it fails."""
+    settings = load_settings()
+    spark = spark_session(settings, app)
+    try:
+        work(spark, settings)
+    except NocturneError as error:
+        print(f"{app}: {error}", file=sys.stderr)
+        return 1
+    finally:
+        spark.stop()
+    return 0

@@ -1,12 +1,13 @@
 """What the stream driver does with one micro-batch; every step of it can be repeated."""
 
 import json
+from contextlib import closing
 from datetime import UTC, datetime
 
 from pyspark.sql import DataFrame, SparkSession
 from pyspark.sql import functions as F
 
-from jobs.contract.events import DUPLICATE
+from jobs.contract.events import DUPLICATE, PLACE
 from jobs.contract.names import QUARANTINE_LOGS, RAW_LOGS
 from jobs.contract.settings import Settings
 from jobs.stores import lake
@@ -18,8 +19,6 @@ from jobs.stores.stream_health import StreamHealth
 from jobs.stream.counts import plays_per_day
 from jobs.stream.parse import parse_messages
 from jobs.stream.validate import accepted, refused
-
-PLACE = ["kafka_partition", "kafka_offset"]
 
 
 class Batches:
@@ -96,9 +95,9 @@ class Batches:
             self._counts.add(plays, app_id, batch, datetime.now(UTC).date())
 
     def _tell_of_holes(self, batch: int, messages: int) -> None:
-        Alerts(self._settings).raise_(
-            "offsets_missing", f"batch {batch}: Kafka did not give {messages} of its messages"
-        )
+        said = f"batch {batch}: Kafka did not give {messages} of its messages"
+        with closing(Alerts(self._settings)) as alerts:
+            alerts.raise_("offsets_missing", said)
 
 
 def _summary(events: DataFrame) -> tuple[int, int, int | None]:

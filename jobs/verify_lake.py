@@ -10,12 +10,12 @@ import time
 
 from pyspark.sql import DataFrame, SparkSession
 
-from jobs.contract.errors import LakeBroken, NocturneError
+from jobs.contract.errors import LakeBroken
 from jobs.contract.names import QUARANTINE_LOGS, RAW_LOGS, REMOVED_OFFSETS
-from jobs.contract.settings import Settings, load_settings
+from jobs.contract.settings import Settings
 from jobs.maintenance.duplicates import later_copies
 from jobs.maintenance.offsets import Offsets, by_bucket, holes, judge, places, repeats
-from jobs.session import spark_session
+from jobs.session import run_job
 from jobs.stores import lake
 from jobs.stores.lease import lake_writer
 
@@ -74,17 +74,10 @@ def main(argv: list[str] | None = None) -> int:
     )
     parser.parse_args(argv)
     started = time.monotonic()
-    settings = load_settings()
-    spark = spark_session(settings, "verify_lake")
-    try:
-        verify(spark, settings)
-    except NocturneError as error:
-        print(f"verify_lake: {error}", file=sys.stderr)
-        return 1
-    finally:
-        spark.stop()
-    print(f"verified in {time.monotonic() - started:.0f} s")
-    return 0
+    status = run_job("verify_lake", verify)
+    if status == 0:
+        print(f"verified in {time.monotonic() - started:.0f} s")
+    return status
 
 
 if __name__ == "__main__":

@@ -46,6 +46,9 @@ EVENT = (
 )
 """One row per event, as its sender wrote it. `event_id` is unique per event."""
 
+PLACE = ["kafka_partition", "kafka_offset"]
+"""Columns that say which message of the topic a row came from."""
+
 LAKE_ONLY = (
     Field("received_at", "timestamp", False, "when the broker or the import had it"),
     Field("kafka_partition", "int", True, "null for imported history"),

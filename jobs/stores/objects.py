@@ -1,5 +1,6 @@
 """Objects in S3 (MinIO) without Spark: landing files, manifests, audio and covers."""
 
+from collections.abc import Iterator
 from datetime import datetime
 from pathlib import Path
 from typing import Any
@@ -54,14 +55,12 @@ class Objects:
 
     def keys(self, bucket: str, prefix: str) -> list[str]:
         """Return every key below the prefix, in order."""
-        pages = self._client.get_paginator("list_objects_v2").paginate(Bucket=bucket, Prefix=prefix)
-        return [item["Key"] for page in pages for item in page.get("Contents", [])]
+        return [item["Key"] for item in self._items(bucket, prefix)]
 
     def newest_below(self, bucket: str, prefix: str) -> dict[str, datetime]:
         """Return each folder right below the prefix, and when anything in it last changed."""
         newest: dict[str, datetime] = {}
-        pages = self._client.get_paginator("list_objects_v2").paginate(Bucket=bucket, Prefix=prefix)
-        for item in (item for page in pages for item in page.get("Contents", [])):
+        for item in self._items(bucket, prefix):
             name, slash, _ = item["Key"].removeprefix(prefix).partition("/")
             if slash:
                 folder = f"{prefix}{name}/"
@@ -71,9 +70,7 @@ class Objects:
 
     def ages(self, bucket: str, prefix: str) -> list[tuple[str, float]]:
         """Return every key below the prefix, in order, with when it was written (epoch s)."""
-        pages = self._client.get_paginator("list_objects_v2").paginate(Bucket=bucket, Prefix=prefix)
-        items = (item for page in pages for item in page.get("Contents", []))
-        return [(item["Key"], item["LastModified"].timestamp()) for item in items]
+        return [(i["Key"], i["LastModified"].timestamp()) for i in self._items(bucket, prefix)]
 
     def delete_below(self, bucket: str, prefix: str) -> int:
         """Delete every object below the prefix; return how many there were."""
@@ -82,6 +79,11 @@ class Objects:
             batch = [{"Key": key} for key in keys[start : start + 1000]]
             self._client.delete_objects(Bucket=bucket, Delete={"Objects": batch})
         return len(keys)
+
+    def _items(self, bucket: str, prefix: str) -> Iterator[dict[str, Any]]:
+        pages = self._client.get_paginator("list_objects_v2").paginate(Bucket=bucket, Prefix=prefix)
+        for page in pages:
+            yield from page.get("Contents", [])
 
 
 def _client(settings: Settings) -> Any:

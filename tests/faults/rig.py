@@ -20,7 +20,6 @@ from pymongo.database import Database
 from pymongo.errors import PyMongoError
 
 from infra.local.install import ROOT
-from infra.local.processes import members
 from jobs.contract import names
 from jobs.contract.settings import Settings
 from jobs.stores.alerts import Alerts
@@ -175,10 +174,6 @@ class Rig:
         self.supervisor.removeProcessGroup(STREAM)
         self.supervisor.addProcessGroup(STREAM)
         self.wait_running()
-
-    def jvm_and_python(self) -> list[int]:
-        """Return every process of the driver."""
-        return [p.pid for p in members(self.stack.local.state, STREAM)]
 
     # What must hold.
 
