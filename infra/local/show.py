@@ -2,9 +2,9 @@
 
 import json
 import random
-from contextlib import closing
+from collections.abc import Iterator
+from contextlib import closing, contextmanager
 from datetime import date, timedelta
-from functools import cache
 from typing import Any
 
 import pyarrow as pa
@@ -25,9 +25,11 @@ SAMPLED_LISTENERS = 100
 LIST = 10
 
 
-@cache
-def _database(settings: Settings) -> Database[Document]:
-    return database(settings, timeout_ms=60_000)
+@contextmanager
+def _connected(settings: Settings) -> Iterator[Database[Document]]:
+    db = database(settings, timeout_ms=60_000)
+    with closing(db.client):
+        yield db
 
 
 def table(settings: Settings, path: str) -> DeltaTable:
@@ -53,8 +55,8 @@ def catalogue_from_log(settings: Settings) -> None:
     """Land a catalogue of the track ids in the lake that are no songs yet: ids are all it knows."""
     logs = table(settings, names.RAW_LOGS)
     tracks = logs.to_pyarrow_table(columns=["track_id"])["track_id"].unique()
-    songs = _database(settings)[names.SONGS]
-    known = {song["_id"] for song in songs.find({}, {"_id": 1})}
+    with _connected(settings) as db:
+        known = {song["_id"] for song in db[names.SONGS].find({}, {"_id": 1})}
     new = sorted(set(tracks.to_pylist()) - known)
     lines = "".join(json.dumps({"track_id": t, "title": f"Song {t}"}) + "\n" for t in new)
     if new:
@@ -86,9 +88,9 @@ def recommendations(settings: Settings, app: str, as_of: date) -> None:
 
 def listeners(settings: Settings, generation: str) -> list[str]:
     """Return, in order, everyone who has a vector of this generation."""
-    users = _database(settings)[names.USERS]
-    found = users.find({f"vectors.{generation}": {"$exists": True}}, {"_id": 1})
-    return sorted(user["_id"] for user in found)
+    having = {f"vectors.{generation}": {"$exists": True}}
+    with _connected(settings) as db:
+        return sorted(user["_id"] for user in db[names.USERS].find(having, {"_id": 1}))
 
 
 def recent_plays(settings: Settings, users: list[str], as_of: date) -> dict[str, list[str]]:
@@ -124,8 +126,8 @@ def _is_full(page: dict[str, Any]) -> bool:
 
 
 def _show(settings: Settings, app: str, user: str, plays: list[str]) -> None:
-    songs = _database(settings)[names.SONGS]
-    titles = {s["_id"]: s for s in songs.find({"_id": {"$in": plays}})}
+    with _connected(settings) as db:
+        titles = {s["_id"]: s for s in db[names.SONGS].find({"_id": {"$in": plays}})}
     page = home(settings, app, user)
     print(f"\n{user}  (generation {page['generation']}, strategy {page['strategy']})")
     _print_list("played lately", [titles.get(t, {"title": t}) for t in dict.fromkeys(plays)])
