@@ -23,6 +23,7 @@ from pathlib import Path
 from uuid import uuid4
 
 import numpy as np
+import pyarrow as pa
 import pyarrow.parquet as pq
 from confluent_kafka import Consumer, Producer
 from confluent_kafka.admin import AdminClient
@@ -176,7 +177,7 @@ def commits(settings: Settings, seen: set[str]) -> list[Commit]:
 
 def _received(parquet: bytes) -> NDArray[np.float64]:
     column = pq.read_table(io.BytesIO(parquet), columns=["received_at"])["received_at"]
-    micros = column.cast("timestamp[us, UTC]").cast("int64").to_numpy()
+    micros = column.cast(pa.timestamp("us", "UTC")).cast("int64").to_numpy()
     return micros / 1e6
 
 
