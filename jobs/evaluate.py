@@ -1,114 +1,186 @@
-"""Compare a generation's home page with popularity, on the days after its window.
+"""Measure a generation before it may be published, beside the live one and the baselines.
 
-For each listener with at least 5 songs in the window and a play in the days after it, every
-song is ranked exactly: `all` songs, and `unheard`, without the listener's own songs of the
-window in list and target. Prints a table and writes `models/<generation>/report.json`.
+The last days of the window are held back: the generation's recipe is trained on the plays
+before them, and is asked what was played in them. So is the recipe of the live generation, on
+its own window; both answer the same questions. The vectors that would be published are checked
+apart from that: their numbers, and that they know the plays they were trained on. Prints a table
+and writes report.json and report.html to `models/<generation>/`. See gate.py for the verdict.
 """
 
 import argparse
 import json
 import sys
-from datetime import UTC, datetime, timedelta
+from contextlib import closing
+from dataclasses import dataclass
+from datetime import UTC, date, datetime, timedelta
 from functools import partial
+from typing import Any
 
-from pyspark.sql import SparkSession
-from pyspark.sql import functions as F
+from pyspark.sql import DataFrame, SparkSession
 
 from jobs.contract import names
 from jobs.contract.errors import NocturneError
 from jobs.contract.generations import Manifest, generation_id
 from jobs.contract.settings import Settings, load_settings
 from jobs.phases import phase
+from jobs.reporting.evaluation import evaluation_html
 from jobs.session import spark_session
 from jobs.stores import lake
+from jobs.stores.documents import Documents
+from jobs.stores.generations import Generations
 from jobs.stores.manifests import read_manifest
 from jobs.stores.objects import Objects
-from jobs.training import holdout, ranking, window
-from jobs.training.ranking import Floats, Holdout, Quality
+from jobs.training import assessment, checks, window
+from jobs.training.als import Factors
+from jobs.training.contestant import Answers
+from jobs.training.exam import Exam, set_exam
+from jobs.training.metrics import mean_of, per_listener
+from jobs.training.recipe import Recipe
+from jobs.training.tables import lines
+from jobs.training.trial import home_lists, neighbour_pairs, try_recipe
 
 timed = partial(phase, "evaluate")
-Table = dict[str, dict[str, Quality]]
-"""Quality by protocol (unheard, all) and model."""
 
 
-def evaluate(settings: Settings, generation: str, days: int) -> Table:
-    """Judge one generation and write its report; empty when nobody can be judged yet."""
+@dataclass(frozen=True)
+class Side:
+    """A generation in the comparison, and the plays of its window before the split."""
+
+    manifest: Manifest
+    plays: DataFrame
+    note: str | None = None
+
+
+def evaluate(settings: Settings, generation: str) -> dict[str, Any]:
+    """Judge one generation, write its report and return it."""
     manifest = read_manifest(settings, generation)
+    live = live_manifest(settings, generation)
     spark = spark_session(settings, f"evaluate {generation}")
     try:
-        with timed("reading"):
-            data, users, items = _read(spark, settings, manifest, days)
+        report = _report(spark, settings, manifest, live)
     finally:
         spark.stop()
-    if not len(users):
-        return {}
-    models = {
-        "als": ranking.by_factors(users, items),
-        f"popularity {manifest.params['window_days']} d": ranking.by_popularity(data),
-    }
-    with timed("ranking"):
-        table = {
-            protocol: {
-                name: ranking.quality(data, scorer, protocol == "unheard")
-                for name, scorer in models.items()
-            }
-            for protocol in ("unheard", "all")
-        }
-    report = json.dumps(_report(manifest, days, table), indent=1).encode()
-    key = names.report_key(generation)
-    Objects(settings).put(settings.lake_bucket, key, report, "application/json")
-    return table
+    objects = Objects(settings)
+    for key, body, kind in (
+        (names.report_key(generation), json.dumps(report, indent=1), "application/json"),
+        (names.report_page_key(generation), evaluation_html(report), "text/html; charset=utf-8"),
+    ):
+        objects.put(settings.lake_bucket, key, body.encode(), kind)
+    return report
 
 
-def _read(
-    spark: SparkSession, settings: Settings, manifest: Manifest, days: int
-) -> tuple[Holdout, Floats, Floats]:
-    start, as_of, end = manifest.window_start, manifest.as_of, manifest.as_of + timedelta(days)
-    # The window as the training saw it; the days after it as they are known by now.
-    logs = lake.read_logs(spark, settings, start, as_of, manifest.lake_version)
-    train = window.plays_per_pair(window.plays_between(logs, start, as_of)).cache()
-    later = lake.read_logs(spark, settings, as_of, end)
-    test = window.plays_per_pair(window.plays_between(later, as_of, end)).cache()
-    users = holdout.judged_users(train, test).cache()
-
-    generation = manifest.generation
-    user_path, item_path = names.user_factors_path(generation), names.item_factors_path(generation)
-    of_users = lake.read_factors(spark, lake.url(settings, user_path))
-    of_items = lake.read_factors(spark, lake.url(settings, item_path))
-    user_ids, user_matrix = lake.collect_factors(holdout.of_users(of_users, users, "id"))
-    # Songs in the order of a hash: that of their ids could tell what was played together.
-    item_ids, item_matrix = lake.collect_factors(of_items.orderBy(F.xxhash64("id")))
-    data = ranking.holdout(
-        user_ids,
-        item_ids,
-        holdout.plays_per_song(train).toPandas().set_index("track_id")["plays"],
-        holdout.of_users(train, users).toPandas(),
-        holdout.of_users(test, users).toPandas(),
-    )
-    return data, user_matrix, item_matrix
+def live_manifest(settings: Settings, generation: str) -> Manifest | None:
+    """Return the manifest of the live generation, unless there is none or it is this one."""
+    with closing(Generations(settings)) as generations:
+        live = generations.live().generation
+    return read_manifest(settings, live) if live and live != generation else None
 
 
-def _report(manifest: Manifest, days: int, table: Table) -> dict[str, object]:
+def _report(
+    spark: SparkSession, settings: Settings, manifest: Manifest, live: Manifest | None
+) -> dict[str, Any]:
+    split = manifest.as_of - timedelta(days=settings.test_days)
+    with timed("reading and asking"):
+        candidate = _side(spark, settings, manifest, split)
+        other = _side(spark, settings, live, split) if live else None
+        exam = _exam(spark, settings, [s for s in (candidate, other) if s], split)
+    with timed("training without the last days"):
+        answers = _answers(exam, candidate, other, settings.session_user_weight)
+    with timed("baselines"):
+        days = int(manifest.params["window_days"])
+        baselines = assessment.baseline_answers(exam, days)
+    with timed("comparing"):
+        found = assessment.report(exam, answers | baselines, settings.seed)
+        found |= _comparisons(exam, answers, baselines[f"popularity {days} d"], settings.seed)
+        found["factors"] = _factors(spark, settings, manifest, exam)
     return {
         "generation": manifest.generation,
         "as_of": manifest.as_of.isoformat(),
-        "days": days,
+        "params": manifest.params,
+        "live": live.generation if live else None,
+        "notes": [side.note for side in (candidate, other) if side and side.note],
         "created_at": datetime.now(UTC).isoformat(),
-        "home": {
-            protocol: {name: found.row() for name, found in models.items()}
-            for protocol, models in table.items()
-        },
+        **found,
     }
 
 
-def lines(table: Table) -> list[str]:
-    """Return the table as aligned lines."""
-    head = f"{'songs':8}{'model':18}{'users':>7}{'R@10':>9}{'R@20':>9}{'NDCG@10':>9}"
-    return [head] + [
-        f"{protocol:8}{name:18}{q.users:7}{q.recall_10:9.4f}{q.recall_20:9.4f}{q.ndcg_10:9.4f}"
-        for protocol, models in table.items()
-        for name, q in models.items()
-    ]
+def _side(spark: SparkSession, settings: Settings, manifest: Manifest, split: date) -> Side:
+    """Return the plays of a generation's window before the split, as its training saw them."""
+    start, end, version = manifest.window_start, min(manifest.as_of, split), manifest.lake_version
+    note = None
+    if lake.is_vacuumed(spark, settings, names.RAW_LOGS, version):
+        note = (
+            f"version {version} of {names.RAW_LOGS}, on which {manifest.generation} was trained, "
+            "has been vacuumed: its window is read as it is now"
+        )
+        print(f"evaluate: {note}", flush=True)
+    logs = lake.read_logs(spark, settings, start, end, None if note else version)
+    return Side(manifest, window.plays_between(logs, start, end).cache(), note)
+
+
+def _exam(spark: SparkSession, settings: Settings, sides: list[Side], split: date) -> Exam:
+    """Ask about what either side knows: a play that the candidate's window lacks is asked, too."""
+    end = sides[0].manifest.as_of
+    train = sides[0].plays
+    logs = lake.read_logs(spark, settings, split, end)
+    test = window.plays_between(logs, split, end)
+    for side in sides[1:]:
+        train = train.unionByName(side.plays).distinct()
+        if side.note is None:
+            version = side.manifest.lake_version
+            seen = lake.read_logs(spark, settings, split, end, version)
+            test = test.unionByName(window.plays_between(seen, split, end)).distinct()
+    with closing(Documents(settings)) as documents:
+        artists = documents.artists()
+    return set_exam(train, test, artists, split, end)
+
+
+def _answers(exam: Exam, candidate: Side, other: Side | None, weight: float) -> dict[str, Answers]:
+    """Let both recipes sit the exam; the same one on the same plays is not trained twice."""
+    found: dict[str, Answers] = {}
+    done: dict[tuple[Recipe, tuple[int, ...]], Answers] = {}
+    for name, side in (("candidate", candidate), ("live", other)):
+        if side is None or side.plays.isEmpty():
+            continue
+        recipe = Recipe.of(side.manifest.params)
+        key = (recipe, window.fingerprint(side.plays))
+        if key not in done:
+            pairs = neighbour_pairs(side.plays)
+            done[key] = try_recipe(exam, side.plays, recipe, pairs, weight)
+        found[name] = done[key]
+    return found
+
+
+def _comparisons(
+    exam: Exam, answers: dict[str, Answers], popularity: Answers, seed: int
+) -> dict[str, Any]:
+    candidate = answers.get("candidate")
+    if candidate is None:
+        return {}
+    found = {"against_popularity": assessment.compare(exam, candidate, popularity, seed)}
+    if "live" in answers:
+        found["against_live"] = assessment.compare(exam, candidate, answers["live"], seed)
+    return found
+
+
+def _factors(
+    spark: SparkSession, settings: Settings, manifest: Manifest, exam: Exam
+) -> dict[str, Any]:
+    """Check the vectors themselves: rows, numbers, and how well they know their own window."""
+    generation, rank = manifest.generation, int(manifest.params["rank"])
+    paths = (names.user_factors_path(generation), names.item_factors_path(generation))
+    users, items = (lake.read_part(spark, lake.url(settings, path)) for path in paths)
+    found: dict[str, Any] = {}
+    for kind, factors in (("users", users), ("items", items)):
+        summary = checks.factor_summary(factors, rank).first()
+        found[kind] = {"rows": summary.rows, "bad": summary.bad, "norm": summary.norm}
+    if all(found[kind]["rows"] and not found[kind]["bad"] for kind in found):
+        heard = exam.heard_songs()
+        found["window_recall_20"] = {
+            name: mean_of(per_listener(lists, heard)["recall_20"], exam.rows(), settings.seed).mean
+            for name, lists in home_lists(exam, Factors(users, items)).items()
+        }
+    return found
 
 
 def main(argv: list[str] | None = None) -> int:
@@ -117,22 +189,14 @@ def main(argv: list[str] | None = None) -> int:
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
     parser.add_argument("--generation", type=generation_id, required=True)
-    parser.add_argument("--days", type=int, default=14, help="days after the window (14)")
-    args = parser.parse_args(argv)
-    if args.days < 1:
-        parser.error("--days must be at least 1")
+    parser.add_argument("--test-days", type=int, help="in place of the setting NOCTURNE_TEST_DAYS")
+    given = parser.parse_args(argv)
     try:
-        table = evaluate(load_settings(), args.generation, args.days)
+        report = evaluate(load_settings(test_days=given.test_days), given.generation)
     except NocturneError as error:
         print(f"evaluate: {error}", file=sys.stderr)
         return 1
-    if table:
-        print(*lines(table), sep="\n")
-    else:
-        print(
-            f"evaluate: in the {args.days} days after the window of {args.generation} no listener "
-            f"with at least {holdout.MIN_TRAIN_SONGS} songs in it has played: nothing to judge yet"
-        )
+    print(*lines(report), sep="\n")
     return 0
 
 

@@ -1,5 +1,7 @@
 """Fixtures that every test may use: a Spark session without stores, and the real data."""
 
+import os
+import sys
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -12,6 +14,7 @@ SHARED_DATA = Path(__file__).parents[2] / "shared" / "data"
 @pytest.fixture(scope="session")
 def spark() -> Iterator[SparkSession]:
     """A local Spark session for transforms; it reaches no store."""
+    os.environ["PYSPARK_PYTHON"] = sys.executable  # its workers need the same packages
     session = (
         SparkSession.builder.master("local[2]")
         .appName("tests")

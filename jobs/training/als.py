@@ -2,6 +2,8 @@
 
 from dataclasses import dataclass
 
+import numpy as np
+from numpy.typing import NDArray
 from pyspark.ml.feature import IndexToString, StringIndexer
 from pyspark.ml.recommendation import ALS
 from pyspark.sql import DataFrame
@@ -74,3 +76,15 @@ def _named(factors: DataFrame, labels: list[str]) -> DataFrame:
     return names.transform(factors).select(
         F.col("name").alias("id"), F.col("features").alias("vector")
     )
+
+
+def collect_factors(factors: DataFrame) -> tuple[list[str], NDArray[np.float32]]:
+    """Bring factors into the driver: ids, and one row of the matrix for each.
+
+    They travel as Arrow, without a Python object per number: 100,000 songs of 64 factors are
+    26 MB here.
+    """
+    table = factors.select("id", "vector").toArrow()
+    numbers = table["vector"].combine_chunks().flatten().to_numpy(zero_copy_only=False)
+    rank = len(numbers) // max(1, table.num_rows)
+    return table["id"].to_pylist(), numbers.reshape(table.num_rows, rank)

@@ -10,15 +10,20 @@ CLIP = 3
 
 
 def weighted(pairs: DataFrame, weighting: Weighting) -> DataFrame:
-    """Return user_id, track_id, weight (float, > 0): one row per user and song.
+    """Return user_id, track_id, weight (float, > 0, mean 1): one row per user and song.
 
-    `pairs` has user_id, track_id and plays. ALS trusts a pair by 1 + alpha * weight.
+    `pairs` has user_id, track_id and plays. ALS trusts a pair by 1 + alpha * weight. Divided by
+    their mean, the weights of a sparse event log (1.2 plays a pair) and of a table of counts
+    (hundreds a pair) are of one size, so that one alpha serves both.
     """
     plays = F.col("plays")
     weights: dict[Weighting, Column] = {
         "log": F.log1p(plays),
         "linear": plays,
         "clipped": F.least(plays, F.lit(CLIP)),
-        "binary": F.lit(1),
+        "binary": F.lit(1.0),
     }
-    return pairs.select("user_id", "track_id", weights[weighting].cast("float").alias("weight"))
+    weight = weights[weighting]
+    mean = pairs.agg(F.avg(weight).alias("mean"))
+    scaled = (weight / F.col("mean")).cast("float").alias("weight")
+    return pairs.crossJoin(F.broadcast(mean)).select("user_id", "track_id", scaled)

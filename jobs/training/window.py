@@ -17,19 +17,35 @@ def window_start(as_of: date, days: int) -> date:
 
 
 def plays_between(logs: DataFrame, start: date, end: date) -> DataFrame:
-    """Return user_id, track_id and date of the plays of the UTC days [start, end).
+    """Return user_id, track_id, date and timestamp of the plays of the UTC days [start, end).
 
     `logs` has the columns of `raw/logs`; one row per play. `end` itself is left out, so that
     a rerun later that day sees the same window.
     """
     in_window = (F.col("date") >= F.lit(start)) & (F.col("date") < F.lit(end))
     is_play = F.col("action") == Action.LISTEN.value
-    return logs.where(in_window & is_play).select("user_id", "track_id", "date")
+    return logs.where(in_window & is_play).select("user_id", "track_id", "date", "timestamp")
 
 
-def plays_per_pair(plays: DataFrame) -> DataFrame:
-    """Return user_id, track_id, plays (bigint, > 0): one row per user and song."""
-    return plays.groupBy("user_id", "track_id").agg(F.count("*").alias("plays"))
+def plays_per_pair(plays: DataFrame, as_of: date, half_life: float = 0) -> DataFrame:
+    """Return user_id, track_id, plays (> 0): one row per user and song.
+
+    `plays` is a count (bigint); with a `half_life` in days it is a sum (double) in which a play
+    of so many days before `as_of` is a half.
+    """
+    count = F.count("*")
+    if half_life:
+        age = F.datediff(F.lit(as_of), "date")
+        count = F.sum(F.pow(F.lit(0.5), age / half_life))
+    return plays.groupBy("user_id", "track_id").agg(count.alias("plays"))
+
+
+def fingerprint(plays: DataFrame) -> tuple[int, ...]:
+    """Return numbers that tell whether two frames hold the same plays, in whatever order."""
+    play = F.xxhash64("user_id", "track_id", "date", "timestamp")
+    spread = play.bitwiseAND(F.lit((1 << 40) - 1))
+    row = plays.agg(F.count("*"), F.coalesce(F.sum(spread), F.lit(0)), F.bit_xor(play)).first()
+    return tuple(int(value or 0) for value in row)
 
 
 def totals(pairs: DataFrame) -> DataFrame:
@@ -42,17 +58,26 @@ def totals(pairs: DataFrame) -> DataFrame:
     )
 
 
-def popular(plays: DataFrame, as_of: date, limit: int) -> DataFrame:
+def popular(plays: DataFrame, as_of: date, limit: int, min_listeners: int = 1) -> DataFrame:
     """Return track_id and plays (bigint, of the window), the most popular song first.
 
-    Songs rank by their plays of the last week, then by those of the whole window, so that a
-    quiet week is topped up. The id decides between equals, for the same list every time.
+    Songs with `min_listeners` in the last week rank by its plays; behind them, so that a quiet
+    week is topped up, those with as many in the window, by the plays of the window; and last,
+    for data with fewer listeners than that, the others. One listener on repeat makes no song
+    popular. The id decides between equals, for the same list every time.
     """
     fresh = F.col("date") >= F.lit(window_start(as_of, FRESH_DAYS))
-    return (
-        plays.groupBy("track_id")
-        .agg(F.count_if(fresh).alias("fresh"), F.count("*").alias("plays"))
-        .orderBy(F.desc("fresh"), F.desc("plays"), "track_id")
-        .limit(limit)
-        .select("track_id", "plays")
+    songs = plays.groupBy("track_id").agg(
+        F.count_if(fresh).alias("fresh"),
+        F.count("*").alias("plays"),
+        F.countDistinct(F.when(fresh, F.col("user_id"))).alias("fresh_listeners"),
+        F.countDistinct("user_id").alias("listeners"),
     )
+    is_fresh = F.col("fresh_listeners") >= min_listeners
+    rank = (
+        F.when(is_fresh, 0).when(F.col("listeners") >= min_listeners, 1).otherwise(2),
+        F.desc(F.when(is_fresh, F.col("fresh")).otherwise(0)),
+        F.desc("plays"),
+        F.col("track_id"),
+    )
+    return songs.orderBy(*rank).limit(limit).select("track_id", "plays")
