@@ -1,22 +1,28 @@
-"""Train ALS on the plays of the last 90 days and record one generation.
+"""Train ALS on the plays of the last 90 days, measure it, and let it pass or not.
 
 Daily at 02:00 UTC. The day of the run ends the window, `[day - 90, day)`, so a repeat and a
 backfill train on the same plays: `airflow backfill create --dag-id train_als --max-active-runs 1
 --from-date 2026-11-19 --to-date 2026-11-21T12:00` trains three generations, in order.
-With too little data the run fails and says what is missing; the live generation stays. The
-generation that was trained is announced as an event of the asset `generation`, on which
+With too little data the run fails and says what is missing. `evaluate` measures the candidate
+beside the live generation and the baselines; `gate` rejects it, with a sentence for each reason,
+when it is worse than the live one beyond noise, no better than popularity, broken or too small.
+A rejection fails the run (or skips the rest, by NOCTURNE_GATE_REJECTS) and the live generation
+stays; the Param `override` lets a person overrule it. With NOCTURNE_REQUIRE_APPROVAL someone
+must also approve. What passed is announced as an event of the asset `generation`, on which
 `rebuild_index` publishes it.
 
 If it fails: infra/runbooks/train_als.md.
 """
 
+from airflow.providers.standard.operators.hitl import ApprovalOperator
 from airflow.sdk import DAG, Asset, Param, task
 
 from jobs.contract.assets import GENERATION_NAME, GENERATION_URI
 from jobs.contract.settings import load_settings
-from plugins.operators import DEFAULT_ARGS, nightly, spark_job
+from plugins.operators import DEFAULT_ARGS, GateOperator, nightly, spark_job
 
 GENERATION = Asset(name=GENERATION_NAME, uri=GENERATION_URI)
+CHOSEN = "{{ ti.xcom_pull(task_ids='choose')['%s'] }}"
 
 
 @task
@@ -43,7 +49,7 @@ def announce(generation: str, *, outlet_events) -> str:
 
 with DAG(
     dag_id="train_als",
-    description="ALS on the last 90 days of plays -> a generation in the lake",
+    description="ALS on the last 90 days of plays -> measured -> a generation that may be served",
     schedule=nightly("0 2 * * *"),
     catchup=False,
     max_active_runs=1,
@@ -63,6 +69,17 @@ with DAG(
             maximum=3650,
             description="Days of plays to train on.",
         ),
+        "tuned": Param(
+            False,
+            type="boolean",
+            description="With the parameters that tune_als proposes, to see if they pass.",
+        ),
+        "override": Param(
+            None,
+            type=["null", "string"],
+            maxLength=500,
+            description="Why this generation may pass in spite of the gate's objections; recorded.",
+        ),
     },
     tags=["model", "nightly"],
     doc_md=__doc__,
@@ -72,9 +89,27 @@ with DAG(
         "train",
         "train_als",
         [
-            "--as-of={{ ti.xcom_pull(task_ids='choose')['as_of'] }}",
-            "--generation={{ ti.xcom_pull(task_ids='choose')['generation'] }}",
+            f"--as-of={CHOSEN % 'as_of'}",
+            f"--generation={CHOSEN % 'generation'}",
             "--window-days={{ params.window_days }}",
+            "{{ '--tuned' if params.tuned else '--no-tuned' }}",
         ],
     )
-    chosen >> trained >> announce(chosen["generation"])
+    evaluated = spark_job("evaluate", "evaluate", [f"--generation={CHOSEN % 'generation'}"])
+    gated = GateOperator(
+        task_id="gate",
+        generation=CHOSEN % "generation",
+        override="{{ params.override or '' }}",
+        skip_rejected=load_settings().gate_rejects == "skip",
+    )
+    announced = announce(chosen["generation"])
+    chosen >> trained >> evaluated >> gated >> announced
+    if load_settings().require_approval:
+        approved = ApprovalOperator(
+            task_id="approve",
+            subject=f"Publish {CHOSEN % 'generation'}?",
+            body="It passed the gate. Its report: "
+            f"models/{CHOSEN % 'generation'}/report.html in the lake.",
+            defaults=None,
+        )
+        gated >> approved >> announced
