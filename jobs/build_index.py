@@ -7,7 +7,7 @@ never touched. A generation that is indexed already and passes the check is left
 
 import argparse
 import sys
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from contextlib import closing
 from functools import partial
 
@@ -24,14 +24,20 @@ from jobs.phases import phase
 from jobs.session import spark_session
 from jobs.stores import lake
 from jobs.stores.documents import Documents
+from jobs.stores.generation_lists import GenerationLists
 from jobs.stores.generations import Generations
 from jobs.stores.manifests import read_manifest
 from jobs.stores.vectors import Vectors
+from jobs.training.als import collect_factors
 from jobs.training.checks import factor_summary
 
 SAMPLE = 100
 """Listeners whose home page the index must find."""
 SERVED = (State.INDEXED, State.LIVE, State.RETIRED)
+REFUSED = {
+    State.TRAINED: "it has not passed the gate: run evaluate and gate",
+    State.REJECTED: "the gate rejected it",
+}
 
 timed = partial(phase, "build_index")
 
@@ -45,12 +51,21 @@ class Index:
         self._rank = int(manifest.params["rank"])
         user_path = names.user_factors_path(self.generation)
         item_path = names.item_factors_path(self.generation)
-        self._users = lake.read_factors(spark, lake.url(settings, user_path))
-        self._items = lake.read_factors(spark, lake.url(settings, item_path))
+        self._users = lake.read_part(spark, lake.url(settings, user_path))
+        self._items = lake.read_part(spark, lake.url(settings, item_path))
+        # A generation of an older version has neither.
+        self._neighbours = self._part(spark, names.neighbours_path, manifest.neighbours)
+        self._lists = self._part(spark, names.lists_path, manifest.lists)
         # Into the driver, which both fills Milvus and searches exactly: 26 MB for 100k x 64.
-        self._ids, self._matrix = lake.collect_factors(self._items)
+        self._ids, self._matrix = collect_factors(self._items)
         self._documents = Documents(settings)
         self._vectors = Vectors(settings)
+        self._generation_lists = GenerationLists(settings)
+
+    def _part(self, spark: SparkSession, path: Callable[[str], str], rows: int) -> DataFrame | None:
+        if not rows:
+            return None
+        return lake.read_part(spark, lake.url(self._settings, path(self.generation)))
 
     def build(self) -> None:
         """Write all vectors; what an interrupted run left is written over."""
@@ -59,6 +74,9 @@ class Index:
             self._vectors.build(self.generation, self._rank, rows)
         with timed("user vectors to MongoDB"):
             write_user_vectors(self._users, self._settings, self.generation)
+        with timed("neighbours and lists to MongoDB"):
+            self._generation_lists.drop(self.generation)
+            write_lists(self._neighbours, self._lists, self._settings, self.generation)
 
     def found(self) -> Found:
         """Return what the lake and the stores have, and how well the index finds it."""
@@ -69,7 +87,12 @@ class Index:
             in_milvus, share = 0, 0.0
         else:
             in_milvus, share = self._vectors.count(self.generation), self._recall()
+        neighbours, lists = self._generation_lists.counts(self.generation)
         return Found(
+            lake_neighbours=self._neighbours.count() if self._neighbours else 0,
+            lake_lists=self._lists.count() if self._lists else 0,
+            mongo_neighbours=neighbours,
+            mongo_lists=lists,
             lake_users=users.rows,
             lake_items=items.rows,
             bad=users.bad + items.bad,
@@ -80,7 +103,7 @@ class Index:
 
     def _recall(self) -> float:
         some_users = self._users.orderBy(F.xxhash64("id")).limit(SAMPLE)
-        _, queries = lake.collect_factors(some_users)
+        _, queries = collect_factors(some_users)
         answers = self._vectors.search(self.generation, queries.tolist(), TOP)
         songs = [[song for song, _ in answer] for answer in answers]
         return recall(queries, self._ids, self._matrix, songs)
@@ -89,6 +112,7 @@ class Index:
         """Take everything of the generation out of the stores that serve."""
         self._vectors.drop(self.generation)
         self._documents.drop_vectors(self.generation)
+        self._generation_lists.drop(self.generation)
 
 
 def write_user_vectors(users: DataFrame, settings: Settings, generation: str) -> None:
@@ -99,6 +123,25 @@ def write_user_vectors(users: DataFrame, settings: Settings, generation: str) ->
             documents.set_vectors(generation, ((row.id, row.vector) for row in rows))
 
     users.foreachPartition(write)
+
+
+def write_lists(
+    neighbours: DataFrame | None, lists: DataFrame | None, settings: Settings, generation: str
+) -> None:
+    """Write neighbours and nightly lists from the executors, each partition on its own."""
+
+    def write_neighbours(rows: Iterable[Row]) -> None:
+        with closing(GenerationLists(settings)) as store:
+            found = ((row.id, [(n.id, n.weight) for n in row.neighbours]) for row in rows)
+            store.set_neighbours(generation, found)
+
+    def write_nightly(rows: Iterable[Row]) -> None:
+        with closing(GenerationLists(settings)) as store:
+            store.set_lists(generation, ((row.id, list(row.songs)) for row in rows))
+
+    for frame, write in ((neighbours, write_neighbours), (lists, write_nightly)):
+        if frame is not None:
+            frame.foreachPartition(write)
 
 
 def index(spark: SparkSession, settings: Settings, generation: str) -> None:
@@ -112,8 +155,8 @@ def index(spark: SparkSession, settings: Settings, generation: str) -> None:
     generations.record_trained(manifest)
     document = generations.find(generation) or {}
     state = State(document["state"])
-    if state == State.REJECTED:
-        raise BadModel(f"{generation} was rejected and is not indexed")
+    if state in REFUSED:
+        raise BadModel(f"{generation} was not indexed: {REFUSED[state]}")
     built = Index(spark, settings, manifest)
     if state in SERVED and not document.get("gone"):
         wrong = _wrong(built, settings)

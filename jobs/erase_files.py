@@ -11,10 +11,13 @@ from jobs.maintenance.files import Rewritten, parquet_without, row_count, users_
 from jobs.stores import lake_rows
 from jobs.stores.cache import Cache
 from jobs.stores.documents import Documents
+from jobs.stores.generation_lists import GenerationLists
 from jobs.stores.generations import Generations
 from jobs.stores.objects import Objects
 
 USER_FACTORS = f"{MODELS}/*/user_factors"
+NIGHTLY_LISTS = f"{MODELS}/*/nightly_lists"
+SERVED_LISTS = "MongoDB nightly lists"
 STATISTICS = "statistics in master/"
 DOCUMENTS = "MongoDB users"
 RECENT_PLAYS = "Redis recent plays"
@@ -75,9 +78,12 @@ class ServedTraces:
         with (
             closing(Documents(self._settings)) as documents,
             closing(Cache(self._settings)) as cache,
+            closing(GenerationLists(self._settings)) as lists,
         ):
             return {
-                USER_FACTORS: sum(gone for _, _, (_, gone) in self._factors()),
+                USER_FACTORS: sum(gone for _, _, (_, gone) in self._parts("user_factors")),
+                NIGHTLY_LISTS: sum(gone for _, _, (_, gone) in self._parts("nightly_lists")),
+                SERVED_LISTS: sum(len(self._listed(lists, g)) for g in lists.generations()),
                 DOCUMENTS: len(self._ours(documents.user_ids)),
                 RECENT_PLAYS: len(self._ours(cache.listeners)),
             }
@@ -85,10 +91,16 @@ class ServedTraces:
     def remove(self) -> None:
         """Remove all of it, and say how many listeners each generation has left."""
         left: Counter[str] = Counter()
-        for key, body, (kept, _) in self._factors():
+        for key, body, (kept, _) in self._parts("user_factors"):
             if kept != body:
                 _put(self._objects, self._settings, key, kept)
             left[key.split("/")[1]] += row_count(kept)
+        for key, body, (kept, _) in self._parts("nightly_lists"):
+            if kept != body:
+                _put(self._objects, self._settings, key, kept)
+        with closing(GenerationLists(self._settings)) as lists:
+            for generation in lists.generations():
+                lists.forget(generation, self._listed(lists, generation))
         with closing(Documents(self._settings)) as documents:
             documents.delete_users(self._ours(documents.user_ids))
         # Publication compares this number with the vectors in MongoDB.
@@ -101,9 +113,13 @@ class ServedTraces:
     def _ours(self, ids: Callable[[], Iterator[str]]) -> list[str]:
         return [user_id for user_id in ids() if self._erased.is_id(user_id)]
 
-    def _factors(self) -> Iterator[tuple[str, bytes, Rewritten]]:
+    def _listed(self, lists: GenerationLists, generation: str) -> list[str]:
+        return [user for user in lists.listeners(generation) if self._erased.is_id(user)]
+
+    def _parts(self, part: str) -> Iterator[tuple[str, bytes, Rewritten]]:
+        """Yield each file of this part of every generation."""
         for key in self._objects.keys(self._settings.lake_bucket, f"{MODELS}/"):
-            if "/user_factors/" in key and key.endswith(".parquet"):
+            if f"/{part}/" in key and key.endswith(".parquet"):
                 body = self._objects.get(self._settings.lake_bucket, key)
                 yield key, body, parquet_without(body, self._erased)
 

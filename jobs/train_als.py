@@ -9,42 +9,85 @@ import argparse
 import shutil
 import subprocess
 import sys
-from contextlib import suppress
+from contextlib import closing, suppress
+from dataclasses import dataclass
 from datetime import UTC, date, datetime
 from functools import partial
 from pathlib import Path
 from typing import get_args
 
-from pyspark.sql import DataFrame
-
 from jobs.contract import names
 from jobs.contract.errors import BadInput, NocturneError
-from jobs.contract.generations import Manifest, Norms, generation_id, new_generation_id
+from jobs.contract.generations import Manifest, generation_id, new_generation_id
 from jobs.contract.settings import Settings, load_settings
+from jobs.generation_parts import write_factors, write_lists
 from jobs.phases import phase
 from jobs.session import spark_session
 from jobs.stores import lake
 from jobs.stores.generations import Generations
 from jobs.stores.manifests import read_manifest, write_manifest
 from jobs.stores.objects import Objects
+from jobs.stores.tuned import TunedParams
 from jobs.training import als, checks, window
-from jobs.training.weights import Weighting, weighted
+from jobs.training.recipe import Recipe
+from jobs.training.weights import Weighting
 
 timed = partial(phase, "train_als")
 
 
-def train(settings: Settings, as_of: date, generation: str) -> Manifest:
+@dataclass(frozen=True)
+class Order:
+    """What to train: the day after the window, and the table version to read (None: newest)."""
+
+    as_of: date
+    generation: str
+    lake_version: int | None = None
+    tuned_by: str | None = None
+
+
+def tuned(settings: Settings, candidate: bool) -> tuple[Settings, str | None]:
+    """Return the settings with the parameters that a tuning found, and the study's name.
+
+    Those that are the default since they passed the gate, if there are any; or the `candidate`
+    that has not: raises BadInput where there is none.
+    """
+    with closing(TunedParams(settings)) as store:
+        found = store.candidate() if candidate else store.default()
+    if found is None:
+        if candidate:
+            raise BadInput("no tuning has proposed anything: run tune_als first")
+        return settings, None
+    print(f"train_als: parameters of the tuning {found['_id']}: {found['params']}", flush=True)
+    return settings.model_copy(update=found["params"]), str(found["_id"])
+
+
+def repetition(settings: Settings, of: str, generation: str | None) -> tuple[Settings, Order]:
+    """Return the settings and the order that train generation `of` once more, under another id.
+
+    Raises BadInput where this code or the lake can no longer do so.
+    """
+    manifest = read_manifest(settings, of)
+    if manifest.params.get("blocks") != als.BLOCKS:
+        raise BadInput(f"{of} was trained with {manifest.params.get('blocks')} blocks of rows")
+    params = Recipe.of(manifest.params).params()
+    window_days = int(manifest.params["window_days"])
+    repeated = settings.model_copy(update=params | {"window_days": window_days})
+    new = generation or new_generation_id(manifest.as_of)
+    return repeated, Order(manifest.as_of, new, manifest.lake_version)
+
+
+def train(settings: Settings, order: Order) -> Manifest:
     """Train one generation and return its manifest, of an earlier run if that was whole.
 
     Raises TooLittleData before anything is written. A run that fails later removes what it
     wrote, so that there is never half a generation.
     """
-    found = None
+    found, as_of, generation = None, order.as_of, order.generation
     with suppress(BadInput):
         found = read_manifest(settings, generation)
     if found is None:
         try:
-            found = _train(settings, as_of, generation)
+            found = _train(settings, order)
             write_manifest(settings, found)
         except BaseException:
             written = f"{names.MODELS}/{generation}/"
@@ -63,8 +106,8 @@ def train(settings: Settings, as_of: date, generation: str) -> Manifest:
 
 def parameters(settings: Settings) -> dict[str, float | int | str]:
     """Return what, besides the plays, decides the factors."""
-    chosen = ("window_days", "rank", "reg", "alpha", "iterations", "weighting", "seed")
-    return {name: getattr(settings, name) for name in chosen} | {"blocks": als.BLOCKS}
+    window = {"window_days": settings.window_days, "blocks": als.BLOCKS}
+    return Recipe.of(settings).params() | window
 
 
 def code_version(settings: Settings) -> str:
@@ -79,22 +122,31 @@ def code_version(settings: Settings) -> str:
     return answer.stdout.strip() or "unknown"
 
 
-def _train(settings: Settings, as_of: date, generation: str) -> Manifest:
+def _train(settings: Settings, order: Order) -> Manifest:
+    as_of, generation, version = order.as_of, order.generation, order.lake_version
     start = window.window_start(as_of, settings.window_days)
     spark = spark_session(settings, f"train_als {generation}")
     try:
-        version = lake.table_version(spark, lake.url(settings, names.RAW_LOGS))
+        if version is None:
+            version = lake.table_version(spark, lake.url(settings, names.RAW_LOGS))
+        elif lake.is_vacuumed(spark, settings, names.RAW_LOGS, version):
+            raise BadInput(
+                f"version {version} of {names.RAW_LOGS} has been vacuumed: its plays cannot be "
+                "read again (see NOCTURNE_LAKE_RETENTION_DAYS)"
+            )
         described = f"[{start}, {as_of}) of {names.RAW_LOGS}, table version {version}"
         logs = lake.read_logs(spark, settings, start, as_of, version)
         plays = window.plays_between(logs, start, as_of)
-        pairs = window.plays_per_pair(plays).cache()
+        pairs = window.plays_per_pair(plays, as_of).cache()
         with timed("reading"):
             found = {name: int(n) for name, n in window.totals(pairs).first().asDict().items()}
         counted = ", ".join(f"{n} {name}" for name, n in found.items())
         print(f"train_als: {counted} in {described}", flush=True)
         checks.require_enough(found, settings, described)
-        popular = window.popular(plays, as_of, settings.popular_songs).collect()
-        norms = _factorise(settings, generation, pairs, found)
+        floor = settings.popular_min_listeners
+        popular = window.popular(plays, as_of, settings.popular_songs, floor).collect()
+        norms = write_factors(settings, generation, plays, as_of, found)
+        derived = write_lists(settings, generation, plays, pairs)
     finally:
         spark.stop()
     return Manifest(
@@ -106,32 +158,11 @@ def _train(settings: Settings, as_of: date, generation: str) -> Manifest:
         params=parameters(settings),
         norms=norms,
         popular=[row.track_id for row in popular],
+        tuned_by=order.tuned_by,
         created_at=datetime.now(UTC),
         **found,
+        **derived,
     )
-
-
-def _factorise(
-    settings: Settings, generation: str, pairs: DataFrame, found: dict[str, int]
-) -> Norms:
-    """Fit, write and check the factors; return their norms."""
-    params = als.AlsParams(
-        settings.rank, settings.reg, settings.alpha, settings.iterations, settings.seed
-    )
-    with timed("training"):
-        factors = als.train(weighted(pairs, settings.weighting), params)
-    norms = {}
-    with timed("writing and checking"):
-        for kind, path, frame in (
-            ("users", names.user_factors_path(generation), factors.users),
-            ("items", names.item_factors_path(generation), factors.items),
-        ):
-            lake.write_factors(frame, lake.url(settings, path))
-            written = lake.read_factors(pairs.sparkSession, lake.url(settings, path))
-            summary = checks.factor_summary(written, settings.rank).first()
-            checks.require_sound(kind, summary.rows, summary.bad, found[kind])
-            norms[kind] = summary.norm
-    return Norms(**norms)
 
 
 def main(argv: list[str] | None = None) -> int:
@@ -142,21 +173,47 @@ def main(argv: list[str] | None = None) -> int:
     parser.add_argument(
         "--as-of",
         type=date.fromisoformat,
-        default=datetime.now(UTC).date(),
         metavar="YYYY-MM-DD",
         help="the day after the window's last one (UTC; default: today)",
     )
     parser.add_argument("--generation", type=generation_id, help="its id; default: a new one")
+    parser.add_argument(
+        "--like",
+        type=generation_id,
+        metavar="GENERATION",
+        help="repeat this one from its manifest: the same plays and parameters",
+    )
     setting = "in place of the setting NOCTURNE_"
     for name in ("window_days", "rank", "iterations", "seed"):
         parser.add_argument(f"--{name.replace('_', '-')}", type=int, help=setting + name.upper())
-    for name in ("reg", "alpha"):
-        parser.add_argument(f"--{name}", type=float, help=setting + name.upper())
+    for name in ("reg", "alpha", "half_life"):
+        parser.add_argument(f"--{name.replace('_', '-')}", type=float, help=setting + name.upper())
     parser.add_argument("--weighting", choices=get_args(Weighting), help=setting + "WEIGHTING")
+    parser.add_argument(
+        "--tuned",
+        action=argparse.BooleanOptionalAction,
+        default=False,
+        help="with the parameters that tune_als proposes",
+    )
     given = vars(parser.parse_args(argv))
-    as_of, generation = given.pop("as_of"), given.pop("generation")
+    as_of, generation, like = given.pop("as_of"), given.pop("generation"), given.pop("like")
+    candidate = given.pop("tuned")
+    own = any(value is not None for name, value in given.items() if name != "window_days")
+    if like and (as_of or own or candidate or given["window_days"]):
+        parser.error("--like takes day and parameters from the manifest: give no others")
+    if candidate and own:
+        parser.error("--tuned takes the parameters from the tuning: give no others")
     try:
-        manifest = train(load_settings(**given), as_of, generation or new_generation_id(as_of))
+        settings = load_settings(**given)
+        as_of = as_of or datetime.now(UTC).date()
+        if like:
+            settings, order = repetition(settings, like, generation)
+        else:
+            study = None
+            if not own:
+                settings, study = tuned(settings, candidate)
+            order = Order(as_of, generation or new_generation_id(as_of), tuned_by=study)
+        manifest = train(settings, order)
     except NocturneError as error:
         print(f"train_als: {error}", file=sys.stderr)
         return 1

@@ -10,6 +10,7 @@ from jobs.stores.alerts import Alerts
 from jobs.stores.cache import Cache
 from jobs.stores.catalogue import Catalogue
 from jobs.stores.events import BrokerUnavailable, EventLog
+from jobs.stores.generation_lists import GenerationLists
 from jobs.stores.generations import Generations
 from jobs.stores.stream_health import StreamHealth
 from jobs.stores.vectors import Vectors
@@ -23,12 +24,13 @@ class Mongo:
 
     catalogue: Catalogue
     generations: Generations
+    lists: GenerationLists
     stream: StreamHealth
     alerts: Alerts
 
     def close(self) -> None:
         """End the connections."""
-        for part in (self.catalogue, self.generations, self.stream, self.alerts):
+        for part in (self.catalogue, self.generations, self.lists, self.stream, self.alerts):
             part.close()
 
 
@@ -62,6 +64,7 @@ def stores_of(settings: Settings) -> Stores:
         return Mongo(
             Catalogue(settings, wait),
             Generations(settings, wait),
+            GenerationLists(settings, wait),
             StreamHealth(settings, wait),
             Alerts(settings, wait),
         )
@@ -94,6 +97,13 @@ class StoreSources:
     def nearest(self, generation: str, vector: Vector, limit: int) -> list[Candidate]:
         found = self.stores.vectors.call(lambda milvus: milvus.search(generation, [vector], limit))
         return list(found[0])
+
+    def neighbours(self, generation: str, track_id: str) -> list[Candidate]:
+        found = self.stores.mongo.call(lambda m: m.lists.neighbours(generation, [track_id]))
+        return list(found.get(track_id, []))
+
+    def nightly(self, generation: str, user_id: str) -> list[str]:
+        return self.stores.mongo.call(lambda m: m.lists.nightly(generation, user_id))
 
     def songs(self, track_ids: Iterable[str]) -> dict[str, Song]:
         return self.stores.mongo.call(lambda m: m.catalogue.songs(track_ids))

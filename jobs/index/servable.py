@@ -3,9 +3,9 @@
 from jobs.contract.generations import State
 
 REASONS = {
-    State.TRAINED: "it is trained but not indexed: run build_index",
+    State.TRAINED: "it is trained but has not passed the gate: run evaluate and gate",
     State.GATED: "it passed the gate but is not indexed: run build_index",
-    State.REJECTED: "it was rejected",
+    State.REJECTED: "the gate rejected it",
 }
 
 

@@ -16,6 +16,10 @@ class Found:
     mongo_users: int
     milvus_items: int
     recall: float
+    lake_neighbours: int = 0
+    lake_lists: int = 0
+    mongo_neighbours: int = 0
+    mongo_lists: int = 0
 
 
 def problems(found: Found, min_recall: float) -> list[str]:
@@ -28,6 +32,15 @@ def problems(found: Found, min_recall: float) -> list[str]:
         (
             found.lake_items == found.milvus_items,
             f"{found.lake_items} songs in the lake, {found.milvus_items} in Milvus",
+        ),
+        (
+            found.lake_neighbours == found.mongo_neighbours,
+            f"neighbours of {found.lake_neighbours} songs in the lake, of "
+            f"{found.mongo_neighbours} in MongoDB",
+        ),
+        (
+            found.lake_lists == found.mongo_lists,
+            f"{found.lake_lists} nightly lists in the lake, {found.mongo_lists} in MongoDB",
         ),
         (found.bad == 0, f"{found.bad} vectors with NaN or infinite numbers"),
         (

@@ -1,10 +1,10 @@
 """The data lake: Delta tables and Parquet in S3, through Spark."""
 
 from datetime import date
+from urllib.parse import unquote
 
-import numpy as np
 from delta.tables import DeltaTable
-from numpy.typing import NDArray
+from pyspark.errors import AnalysisException
 from pyspark.sql import DataFrame, SparkSession
 from pyspark.sql import functions as F
 
@@ -13,6 +13,7 @@ from jobs.contract.events import QUARANTINE_LOG, RAW_LOG, REMOVED_OFFSET
 from jobs.contract.fields import Field, ddl
 from jobs.contract.names import QUARANTINE_LOGS, RAW_LOGS, REMOVED_OFFSETS
 from jobs.contract.settings import Settings
+from jobs.stores.objects import Objects
 
 STATISTICS = ("timestamp", "received_at", "kafka_partition", "kafka_offset", "first_offset")
 MIB = 1024 * 1024
@@ -111,6 +112,17 @@ def read_logs(
     return logs.where((F.col("date") >= F.lit(start)) & (F.col("date") < F.lit(end)))
 
 
+def is_vacuumed(spark: SparkSession, settings: Settings, path: str, version: int) -> bool:
+    """Return whether files of an older version of a table are no longer there."""
+    try:
+        files = read_table(spark, settings, path, version).inputFiles()
+    except AnalysisException:  # its log is gone, too
+        return True
+    there = set(Objects(settings).keys(settings.lake_bucket, f"{path}/"))
+    keys = (unquote(file.partition(f"{settings.lake_bucket}/")[2]) for file in files)
+    return not there.issuperset(keys)
+
+
 def table_version(spark: SparkSession, path: str) -> int:
     """Return the newest version of a Delta table; raises BadInput where there is none."""
     if not DeltaTable.isDeltaTable(spark, path):
@@ -166,25 +178,14 @@ def read_table(
     return reader.load(url(settings, path))
 
 
-def write_factors(factors: DataFrame, path: str) -> None:
-    """Write factors (id string, vector array<float>) as Parquet, replacing a half-written try."""
-    factors.write.mode("overwrite").parquet(path)
+def write_part(rows: DataFrame, path: str) -> None:
+    """Write a part of a generation (id string and more) as Parquet; replaces a half-written try."""
+    rows.write.mode("overwrite").parquet(path)
 
 
-def read_factors(spark: SparkSession, path: str) -> DataFrame:
-    """Return factors (id string, vector array<float>), one row per listener or song."""
+def read_part(spark: SparkSession, path: str) -> DataFrame:
+    """Return a part of a generation, one row per listener or song: factors, neighbours, lists."""
     return spark.read.parquet(path)
-
-
-def collect_factors(factors: DataFrame) -> tuple[list[str], NDArray[np.float32]]:
-    """Bring factors into the driver: ids, and one row of the matrix for each.
-
-    They travel as Arrow, without a Python object per number: 100,000 songs of 64 factors are
-    26 MB here.
-    """
-    table = factors.select("id", "vector").toArrow()
-    numbers = table["vector"].combine_chunks().flatten().to_numpy(zero_copy_only=False)
-    return table["id"].to_pylist(), numbers.reshape(table.num_rows, -1)
 
 
 def highest_offsets(spark: SparkSession, settings: Settings) -> dict[int, int]:

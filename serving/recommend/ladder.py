@@ -1,4 +1,4 @@
-"""The rungs of a recommendation: a searched vector, the popular list, the one in memory."""
+"""The rungs of a recommendation: a searched vector, what the night prepared, popular songs."""
 
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
@@ -86,8 +86,40 @@ class Ladder:
                 fallback = "unknown_listener"
             except Away as away:
                 degraded.append(away.part)
+                prepared = self._prepared(wish, snapshot, generation, excluded, degraded)
+                if prepared is not None:
+                    return prepared
         strategy, picks = self._popular(wish, snapshot, excluded, degraded)
         return Answer(generation, strategy, degraded, picks, fallback)
+
+    def _prepared(
+        self,
+        wish: Wish,
+        snapshot: Snapshot,
+        generation: str,
+        excluded: frozenset[str],
+        degraded: list[str],
+    ) -> Answer | None:
+        """Answer from what the night left in MongoDB, topped up with popular songs.
+
+        None where MongoDB is away too, or knows neither the song nor the listener.
+        """
+        if "mongodb" in degraded:
+            return None
+        sources = self.sources
+        try:
+            near = sources.neighbours(generation, wish.current) if wish.current else []
+            nightly = _unscored(sources.nightly(generation, wish.user_id))
+            if not near and not nightly:
+                return None
+            popular = _unscored(str(song["track_id"]) for song in snapshot.popular)
+            left = without([*near, *nightly, *popular], excluded)
+            picks = pick(left, sources.songs, wish.limit, self.per_artist)
+        except Away as away:
+            degraded.append(away.part)
+            return None
+        strategy = "song_neighbours" if near else "nightly_list"
+        return Answer(generation, strategy, list(degraded), picks)
 
     def _taste(self, wish: Wish, generation: str) -> Taste | None:
         user = self.sources.user_vector(generation, wish.user_id)

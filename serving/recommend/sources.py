@@ -39,6 +39,14 @@ class Sources(Protocol):
         """Return the songs of highest inner product, best first; fewer only if all are there."""
         ...
 
+    def neighbours(self, generation: str, track_id: str) -> list[Candidate]:
+        """Return the songs that sessions held beside this one, best first; none if unknown."""
+        ...
+
+    def nightly(self, generation: str, user_id: str) -> list[str]:
+        """Return the listener's list of unheard songs, made at night; empty if unknown."""
+        ...
+
     def songs(self, track_ids: Iterable[str]) -> dict[str, Song]:
         """Return those of the songs that there are, by track id."""
         ...

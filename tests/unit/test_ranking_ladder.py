@@ -18,6 +18,8 @@ class Memory:
     items: dict = field(default_factory=dict)
     plays: dict = field(default_factory=dict)
     artists: dict = field(default_factory=dict)
+    near: dict = field(default_factory=dict)
+    prepared: dict = field(default_factory=dict)
     away: set = field(default_factory=set)
     searches: list = field(default_factory=list)
 
@@ -45,6 +47,15 @@ class Memory:
             i: sum(a * b for a, b in zip(vector, v, strict=True)) for i, v in self.items.items()
         }
         return sorted(scores.items(), key=lambda pair: (-pair[1], pair[0]))[:limit]
+
+    def neighbours(self, generation, track_id):
+        self._ask("mongodb")
+        assert generation == GENERATION
+        return self.near.get(track_id, [])
+
+    def nightly(self, generation, user_id):
+        self._ask("mongodb")
+        return self.prepared.get(user_id, [])
 
     def songs(self, track_ids):
         self._ask("mongodb")
@@ -148,6 +159,27 @@ def test_each_part_away(memory, ladder, snapshot, away, strategy, degraded, curr
     expected = "session_vector" if current and strategy == "user_vector" else strategy
     assert (answer.strategy, answer.degraded) == (expected, degraded)
     assert len(set(ids(answer))) == 3
+
+
+@pytest.mark.parametrize("current", [None, "s1"])
+def test_without_the_index_the_night_has_prepared_something(memory, ladder, snapshot, current):
+    memory.away = {"milvus"}
+    memory.near = {"s1": [("s9", 0.8), ("s1", 0.5), ("s4", 0.2)]}
+    memory.prepared = {"u": ["s7", "s9", "s8"]}
+    memory.plays = {"u": ["s8"]}
+    answer = ladder.answer(Wish("u", 5, current, frozenset({"s1"})), snapshot)
+    assert answer.degraded == ["milvus"]
+    if current:
+        assert (answer.strategy, ids(answer)) == ("song_neighbours", ["s9", "s4", "s7", "s0", "s2"])
+    else:
+        assert (answer.strategy, ids(answer)) == ("nightly_list", ["s7", "s9", "s0", "s2", "s3"])
+
+
+def test_what_the_night_prepared_is_capped_by_artist_too(memory, ladder, snapshot):
+    memory.away = {"milvus"}
+    memory.prepared = {"u": ["s7", "s8", "s9", "s6"]}
+    memory.artists = {"s7": "A", "s8": "A", "s9": "A", "s6": "B"}
+    assert ids(ladder.answer(Wish("u", 3), snapshot)) == ["s7", "s8", "s6"]
 
 
 def test_mongodb_away_after_the_search(memory, ladder, snapshot):

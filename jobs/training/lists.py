@@ -1,0 +1,55 @@
+"""Every listener's best unheard songs, computed at night for the hour when the index is away."""
+
+from collections.abc import Callable, Iterator
+
+import numpy as np
+import pandas as pd
+from pyspark.sql import DataFrame
+from pyspark.sql import functions as F
+
+from jobs.training.als import Factors, collect_factors
+from jobs.training.ranking import Floats, blocks
+
+
+def nightly_lists(factors: Factors, pairs: DataFrame, top: int) -> DataFrame:
+    """Return id (string) and songs (array<string>), best first: one row per listener.
+
+    The `top` songs of highest inner product without the listener's own of the window, which
+    `pairs` names (user_id, track_id; one row per user and song). Equal scores go by id. The song
+    factors travel to the executors whole, 26 MB for 100,000 songs of 64 factors.
+    """
+    ids, matrix = collect_factors(factors.items.orderBy("id"))
+    songs = factors.users.sparkSession.sparkContext.broadcast((np.array(ids, dtype=object), matrix))
+    heard = pairs.groupBy(F.col("user_id").alias("id")).agg(F.collect_set("track_id").alias("own"))
+    rows = factors.users.join(heard, "id", "left").select("id", "vector", "own")
+    return rows.mapInPandas(_ranker(lambda: songs.value, top), "id string, songs array<string>")
+
+
+def _ranker(
+    songs: Callable[[], tuple[np.ndarray[tuple[int], np.dtype[np.object_]], Floats]], top: int
+) -> Callable[[Iterator[pd.DataFrame]], Iterator[pd.DataFrame]]:
+    def rank(batches: Iterator[pd.DataFrame]) -> Iterator[pd.DataFrame]:
+        ids, matrix = songs()
+        place = pd.Index(ids)
+        for batch in batches:
+            for rows in blocks(len(batch), len(ids)):
+                yield _ranked(batch.iloc[rows], ids, matrix, place, top)
+
+    return rank
+
+
+def _ranked(
+    rows: pd.DataFrame,
+    ids: np.ndarray[tuple[int], np.dtype[np.object_]],
+    matrix: Floats,
+    place: pd.Index,
+    top: int,
+) -> pd.DataFrame:
+    scores = np.stack(rows["vector"].to_numpy()).astype(np.float32) @ matrix.T
+    lists = []
+    for line, own in zip(scores, rows["own"], strict=True):
+        if own is not None:
+            line[place.get_indexer(own)] = -np.inf
+        best = np.argsort(-line, kind="stable")[:top]
+        lists.append(list(ids[best[np.isfinite(line[best])]]))
+    return pd.DataFrame({"id": rows["id"].to_numpy(), "songs": lists})
