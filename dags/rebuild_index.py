@@ -1,10 +1,11 @@
 """Index a trained generation in Milvus, verify it and make it live.
 
 Runs when `train_als` has announced a generation, which the asset event names; several that
-were announced meanwhile are published in their order. Index and vectors are built beside the
-live ones; row counts, numbers and the recall of the index are verified before the one pointer
-is switched, and old generations beyond the last few are removed last. By hand: give the id of
-a generation that is in the lake; a retired one that is still kept is a rollback.
+were announced meanwhile are published in their order. Index, vectors and lists are built beside
+the live ones; row counts, numbers and the recall of the index are verified and the app is asked
+for some home pages before the one pointer is switched, and old generations beyond the last few are
+removed last. By hand: give the id of a generation that is in the lake and passed the gate. To go
+back to an earlier one, see the DAG `rollback`.
 
 If it fails: infra/runbooks/rebuild_index.md. What was live before still is.
 """

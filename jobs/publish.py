@@ -1,22 +1,25 @@
 """Make indexed generations live, one after the other, and retire what is beyond the last few.
 
 The pointer is switched first and everything else follows: whoever serves reads the pointer
-alone. Naming a retired generation that is still kept is a rollback. A repeat changes nothing
+alone. Before that the app is asked for the generation, over HTTP. A repeat changes nothing
 but mends what an interrupted run left: states, the alias, vectors of retired generations.
 """
 
 import argparse
 import sys
 from collections.abc import Callable
+from contextlib import closing
 
 from pymongo.errors import PyMongoError
 
 from jobs.contract.errors import NocturneError, NotPublished
 from jobs.contract.generations import State, generation_id
-from jobs.contract.settings import load_settings
+from jobs.contract.settings import Settings, load_settings
 from jobs.index.retire import to_retire
 from jobs.index.servable import why_not
+from jobs.smoke import Smoke
 from jobs.stores.documents import Documents
+from jobs.stores.generation_lists import GenerationLists
 from jobs.stores.generations import Generations
 from jobs.stores.vectors import AWAY, Vectors
 
@@ -24,16 +27,40 @@ from jobs.stores.vectors import AWAY, Vectors
 class Publisher:
     """Switches the pointer and tidies up after it."""
 
-    def __init__(
-        self, generations: Generations, documents: Documents, vectors: Vectors, keep: int
-    ) -> None:
-        self._generations = generations
-        self._documents = documents
-        self._vectors = vectors
-        self._keep = keep
+    def __init__(self, settings: Settings, vectors: Vectors | None = None) -> None:
+        self._generations = Generations(settings)
+        self._documents = Documents(settings)
+        self._vectors = vectors or Vectors(settings)
+        self._lists = GenerationLists(settings)
+        self._smoke = Smoke(settings, self._documents, self._vectors)
+        self._keep = settings.keep_generations
 
-    def publish(self, generation: str) -> list[str]:
+    def close(self) -> None:
+        """End the connections."""
+        for store in (self._generations, self._documents, self._vectors, self._lists):
+            store.close()
+
+    def roll_back(self, to: str | None, reason: str, by: str) -> list[str]:
+        """Make an earlier generation live (None: what was live before), for a reason.
+
+        Raises NotPublished where there is none to go back to.
+        """
+        live = self._generations.live().generation
+        earlier = [g for g in self._generations.servable() if g != live]
+        if to is None and not earlier:
+            raise NotPublished(f"there is nothing to go back to: only {live} is kept")
+        chosen = to or earlier[0]
+        document = self._generations.find(chosen)
+        if document and State(document["state"]) not in (State.LIVE, State.RETIRED):
+            raise NotPublished(
+                f"{chosen} is {document['state']} and was never live: publish it instead"
+            )
+        return self.publish(chosen, by=by, reason=reason or "rollback")
+
+    def publish(self, generation: str, **why: str) -> list[str]:
         """Make one generation live; return what could not be tidied up afterwards.
+
+        `why` is kept in the history of the generations that change.
 
         Raises NotPublished, with the pointer as it was, when the generation cannot serve or
         somebody else switched meanwhile.
@@ -45,7 +72,7 @@ class Publisher:
             print(f"publish: {generation} is live already (fence {pointer.fence})")
         else:
             self._check(generation)
-            now = self._generations.switch(generation, pointer)
+            now = self._generations.switch(generation, pointer, **why)
             print(f"publish: {generation} is live (fence {now.fence}), was {pointer.generation}")
         return self._tidy(generation)
 
@@ -69,6 +96,7 @@ class Publisher:
                 f"{generation} was not published: a search found {len(answers)} songs, and "
                 f"{users} of {document['users']} listeners have a vector: run build_index again"
             )
+        self._smoke.test(generation)
 
     def _tidy(self, live: str) -> list[str]:
         """Move the alias, then remove what no longer serves; each failure is one sentence."""
@@ -87,6 +115,7 @@ class Publisher:
         def remove() -> None:
             # The collection last: as long as it is there, the next run tries again.
             self._documents.drop_vectors(generation)
+            self._lists.drop(generation)
             self._vectors.drop(generation)
 
         return remove
@@ -112,13 +141,10 @@ def main(argv: list[str] | None = None) -> int:
     parser.add_argument("generation", nargs="+", type=generation_id)
     args = parser.parse_args(argv)
     try:
-        settings = load_settings()
-        publisher = Publisher(
-            Generations(settings), Documents(settings), Vectors(settings), settings.keep_generations
-        )
-        for generation in args.generation:
-            for warning in publisher.publish(generation):
-                print(f"publish: warning: {warning}; the next run tries again", file=sys.stderr)
+        with closing(Publisher(load_settings())) as publisher:
+            for generation in args.generation:
+                for warning in publisher.publish(generation):
+                    print(f"publish: warning: {warning}; the next run tries again", file=sys.stderr)
     except NocturneError as error:
         print(f"publish: {error}", file=sys.stderr)
         return 1

@@ -7,8 +7,12 @@ from pathlib import Path
 from typing import Any
 
 from airflow.providers.apache.spark.operators.spark_submit import SparkSubmitOperator
+from airflow.providers.standard.hooks.subprocess import SubprocessHook
 from airflow.providers.standard.operators.bash import BashOperator
-from airflow.sdk import CronTriggerTimetable
+from airflow.sdk import BaseOperator, CronTriggerTimetable
+from airflow.sdk.exceptions import AirflowException, AirflowFailException, AirflowSkipException
+
+from jobs.contract.generations import REJECTED_EXIT
 
 JOBS = Path(__file__).resolve().parents[1] / "jobs"
 
@@ -60,3 +64,64 @@ def python_job(task_id: str, job: str, arguments: str = "", **options: Any) -> B
         cwd=os.environ.get("NOCTURNE_ROOT", str(JOBS.parent)),
         **options,
     )
+
+
+class JobOperator(BaseOperator):
+    """Run one of `jobs/` that needs no Spark; its output is the log of the task."""
+
+    def run_job(self, job: str, *arguments: str) -> int:
+        """Return the exit code of the job."""
+        command = [sys.executable, str(JOBS / f"{job}.py"), *arguments]
+        root = os.environ.get("NOCTURNE_ROOT", str(JOBS.parent))
+        return SubprocessHook().run_command(command=command, cwd=root).exit_code
+
+    @staticmethod
+    def user(context: Any) -> str:
+        """Return who triggered the run."""
+        return str(context["dag_run"].triggering_user_name or "airflow")
+
+
+class RollbackOperator(JobOperator):
+    """Make an earlier generation live, in the name of whoever triggered the run."""
+
+    template_fields = ("to", "reason")
+
+    def __init__(self, *, to: str, reason: str, **options: Any) -> None:
+        super().__init__(**options)
+        self.to = to
+        self.reason = reason
+
+    def execute(self, context: Any) -> None:
+        """Run jobs/rollback.py; there is no second try, which might go back once more."""
+        chosen = [f"--to={self.to}"] if self.to else []
+        code = self.run_job(
+            "rollback", *chosen, f"--reason={self.reason}", f"--by={self.user(context)}"
+        )
+        if code != 0:
+            raise AirflowFailException(f"nothing was rolled back: exit code {code}")
+
+
+class GateOperator(JobOperator):
+    """Let a measured generation pass, or end the run: red without a retry, or skipped."""
+
+    template_fields = ("generation", "override")
+
+    def __init__(
+        self, *, generation: str, override: str, skip_rejected: bool, **options: Any
+    ) -> None:
+        super().__init__(**options)
+        self.generation = generation
+        self.override = override
+        self.skip_rejected = skip_rejected
+
+    def execute(self, context: Any) -> None:
+        """Run jobs/gate.py; what it objects to is in the log of this task."""
+        arguments = [f"--generation={self.generation}"]
+        if self.override:
+            arguments += [f"--override={self.override}", f"--by={self.user(context)}"]
+        code = self.run_job("gate", *arguments)
+        if code == REJECTED_EXIT:
+            rejected = AirflowSkipException if self.skip_rejected else AirflowFailException
+            raise rejected(f"{self.generation} was rejected; the live generation stays")
+        if code != 0:
+            raise AirflowException(f"the gate could not decide: exit code {code}")

@@ -3,11 +3,13 @@
 import threading
 import time
 
+from jobs.contract.generations import State
 from serving.recommend.ladder import Snapshot
 from serving.recommend.ranking import MAX_LOOK_UP
 from serving.recommend.sources import Away, Song
 from serving.stores import Mongo, Stores
 
+SERVABLE = (State.INDEXED, State.LIVE, State.RETIRED)
 POINTER_SECONDS = 1.0
 POPULAR_SECONDS = 30.0
 POPULAR_SONGS = 200
@@ -38,6 +40,13 @@ class ModelStore:
         if self._snapshot is None:
             raise Away("mongodb")
         return self._snapshot
+
+    def servable(self, generation: str) -> Snapshot | None:
+        """Return what serves from a generation that need not be live, or None if nothing can."""
+        found = self._stores.mongo.call(lambda mongo: mongo.generations.find(generation))
+        if not found or found.get("gone") or found["state"] not in SERVABLE:
+            return None
+        return Snapshot(generation, self._popular(generation))
 
     def _is_due(self) -> bool:
         return self._snapshot is None or time.monotonic() >= self._pointer_due

@@ -1,6 +1,7 @@
 """Listener tokens: whoever holds one is that listener, and nobody else."""
 
 from datetime import UTC, datetime, timedelta
+from typing import Any
 
 import jwt
 
@@ -10,6 +11,10 @@ from jobs.contract.settings import Settings
 AUDIENCE = "nocturne"
 ALGORITHM = "HS256"
 MIN_SECRET_BYTES = 32
+
+
+OPERATOR = "operator"
+OPERATOR_MINUTES = 5
 
 
 class InvalidToken(NocturneError):
@@ -38,8 +43,30 @@ def listener_token(settings: Settings, user_id: str) -> str:
     return jwt.encode(claims, signing_key(settings), algorithm=ALGORITHM)
 
 
+def operator_token(settings: Settings, user_id: str) -> str:
+    """Return a token of a few minutes that may ask, as this listener, for any generation."""
+    now = datetime.now(UTC)
+    claims = {
+        "sub": user_id,
+        "aud": AUDIENCE,
+        "role": OPERATOR,
+        "iat": now,
+        "exp": now + timedelta(minutes=OPERATOR_MINUTES),
+    }
+    return jwt.encode(claims, signing_key(settings), algorithm=ALGORITHM)
+
+
 def listener_of(settings: Settings, token: str) -> str:
     """Return the listener that a token speaks for; raises InvalidToken."""
+    return str(_claims(settings, token)["sub"])
+
+
+def is_operator(settings: Settings, token: str) -> bool:
+    """Return whether a token is an operator's; raises InvalidToken."""
+    return _claims(settings, token).get("role") == OPERATOR
+
+
+def _claims(settings: Settings, token: str) -> dict[str, Any]:
     try:
         claims = jwt.decode(
             token,
@@ -50,4 +77,4 @@ def listener_of(settings: Settings, token: str) -> str:
         )
     except jwt.PyJWTError as error:
         raise InvalidToken(f"the listener token is not valid: {error}") from None
-    return str(claims["sub"])
+    return dict(claims)

@@ -47,15 +47,22 @@ class Generations:
         found = self._generations.find_one({"_id": generation}, {"popular": 1}) or {}
         return [str(track) for track in found.get("popular", [])]
 
-    def set_state(self, generation: str, state: State) -> None:
-        """Move a generation to a state and remember when; an indexed one is servable again."""
-        change: Document = {
-            "$set": {"state": state},
-            "$push": {"history": {"state": state, "at": datetime.now(UTC)}},
-        }
+    def set_state(self, generation: str, state: State, **why: str) -> None:
+        """Move a generation to a state and remember when; an indexed one is servable again.
+
+        `why` (who did it, for what reason) is kept in its history.
+        """
+        step = {"state": state, "at": datetime.now(UTC)} | why
+        change: Document = {"$set": {"state": state}, "$push": {"history": step}}
         if state == State.INDEXED:
             change["$unset"] = {"gone": ""}
         self._generations.update_one({"_id": generation}, change)
+
+    def record_verdict(self, generation: str, state: State, verdict: Document) -> None:
+        """Move a generation to what the gate decided, and keep every verdict on it."""
+        change = {"$set": {"gate": verdict}, "$push": {"verdicts": verdict}}
+        self._generations.update_one({"_id": generation}, change)
+        self.set_state(generation, state)
 
     def lower_users(self, generation: str, users: int) -> None:
         """Say that a generation has factors of this many listeners left; it never grows."""
@@ -69,9 +76,10 @@ class Generations:
             return Pointer(None, 0)
         return Pointer(found["generation"], int(found["fence"]), found["published_at"])
 
-    def switch(self, generation: str, expected: Pointer) -> Pointer:
+    def switch(self, generation: str, expected: Pointer, **why: str) -> Pointer:
         """Make a generation live if the pointer still is as `expected`: a compare-and-set.
 
+        `why` is kept in the history of the generation and of the one that it replaces.
         Raises NotPublished when somebody else switched in between; the pointer is theirs then.
         """
         change = {
@@ -95,9 +103,9 @@ class Generations:
                 f"{generation} was not published: the pointer moved on from fence "
                 f"{expected.fence} meanwhile; look at what is live and try again"
             )
-        return self.settle()
+        return self.settle(**why)
 
-    def settle(self) -> Pointer:
+    def settle(self, **why: str) -> Pointer:
         """Let the states say what the pointer says, which alone decides; return the pointer.
 
         A publisher that died between the two leaves states behind; its retry mends them here.
@@ -105,11 +113,11 @@ class Generations:
         pointer = self.live()
         others = {"state": State.LIVE, "_id": {"$ne": pointer.generation}}
         for document in list(self._generations.find(others, {"_id": 1})):
-            self.set_state(document["_id"], State.RETIRED)
+            self.set_state(document["_id"], State.RETIRED, **why)
         if pointer.generation:
             found = self.find(pointer.generation)
             if found and found["state"] != State.LIVE:
-                self.set_state(pointer.generation, State.LIVE)
+                self.set_state(pointer.generation, State.LIVE, **why)
         return pointer
 
     def servable(self) -> list[str]:

@@ -7,7 +7,7 @@ from pydantic import BaseModel, ConfigDict, Field
 
 from serving.intake import Id
 from serving.recommend.ladder import Answer, Wish
-from serving.services import listener, services
+from serving.services import listener, services, snapshot
 from serving.views.params import body, limit
 
 DEFAULT_HOME = 20
@@ -49,7 +49,7 @@ def following() -> Response:
 
 
 def _answer(wish: Wish) -> Answer:
-    return services().ladder.answer(wish, services().models.current())
+    return services().ladder.answer(wish, snapshot())
 
 
 def _shown(user_id: str, answer: Answer) -> dict[str, Any]:

@@ -3,7 +3,6 @@
 from collections.abc import Iterator
 from contextlib import closing
 from dataclasses import dataclass
-from datetime import UTC, date, datetime
 
 import pytest
 from pymilvus import MilvusException
@@ -11,13 +10,14 @@ from pymongo.database import Database
 
 from jobs.contract import names
 from jobs.contract.errors import NotPublished
-from jobs.contract.generations import Manifest, Norms, State
+from jobs.contract.generations import State
 from jobs.contract.settings import Settings
 from jobs.publish import Publisher
 from jobs.stores.documents import Documents, database
 from jobs.stores.generations import Generations
 from jobs.stores.vectors import Vectors
 from tests.integration.stack import Stack
+from tests.manifests import manifest
 
 KEEP = 2
 FIRST, SECOND, THIRD, FOURTH = (f"g20240401T0200_0000000{n}" for n in range(1, 5))
@@ -37,33 +37,15 @@ class Stores:
         return {d["_id"]: d["state"] for d in self.generations.all() if not d.get("gone")}
 
     def publish(self, generation: str, vectors: Vectors | None = None) -> list[str]:
-        chosen = vectors or self.vectors
-        return Publisher(self.generations, self.documents, chosen, KEEP).publish(generation)
+        with closing(Publisher(self.settings, vectors)) as publisher:
+            return publisher.publish(generation)
 
     def index(self, generation: str) -> None:
         """Bring a tiny generation to the state INDEXED, as build_index would."""
-        self.generations.record_trained(manifest(generation))
+        self.generations.record_trained(manifest(generation, items=len(VECTORS)))
         self.vectors.build(generation, 2, VECTORS.items())
         self.documents.set_vectors(generation, [("u0", [0.0, 1.0]), ("u1", [1.0, 0.0])])
         self.generations.set_state(generation, State.INDEXED)
-
-
-def manifest(generation: str) -> Manifest:
-    return Manifest(
-        generation=generation,
-        as_of=date(2024, 4, 1),
-        window_start=date(2024, 1, 2),
-        lake_version=0,
-        code_version="test",
-        params={"rank": 2},
-        plays=3,
-        pairs=3,
-        users=2,
-        items=len(VECTORS),
-        norms=Norms(users=1, items=1),
-        popular=list(VECTORS),
-        created_at=datetime.now(UTC),
-    )
 
 
 @pytest.fixture(scope="module")
@@ -79,7 +61,8 @@ def db(stack: Stack) -> Iterator[Database]:
 
 @pytest.fixture(scope="module")
 def stores(stack: Stack, db: Database) -> Iterator[Stores]:
-    settings = stack.settings.model_copy(update={"mongo_db": db.name})
+    own = {"mongo_db": db.name, "keep_generations": KEEP, "serving_url": ""}
+    settings = stack.settings.model_copy(update=own)
     with (
         closing(Generations(settings)) as generations,
         closing(Documents(settings)) as documents,
@@ -102,7 +85,7 @@ def test_who_cannot_serve_is_refused(stores) -> None:
         stores.publish(FIRST)
     stores.index(FIRST)
     generations.set_state(FIRST, State.TRAINED)
-    with pytest.raises(NotPublished, match="run build_index"):
+    with pytest.raises(NotPublished, match="has not passed the gate"):
         stores.publish(FIRST)
     generations.set_state(FIRST, State.INDEXED)
     stores.documents.drop_vectors(FIRST)
@@ -118,6 +101,7 @@ def test_the_last_two_are_kept_and_one_can_be_live_again(stack, stores) -> None:
     for generation in (FIRST, SECOND, THIRD):
         stores.index(generation)
     own = {"NOCTURNE_MONGO_DB": stores.settings.mongo_db, "NOCTURNE_KEEP_GENERATIONS": str(KEEP)}
+    own["NOCTURNE_SERVING_URL"] = ""  # the app reads another database
     ended = stack.run(["python", "jobs/publish.py", FIRST, SECOND, THIRD], **own)
     assert (ended.returncode, ended.stderr) == (0, "")
     generations, vectors = stores.generations, stores.vectors
@@ -129,10 +113,13 @@ def test_the_last_two_are_kept_and_one_can_be_live_again(stack, stores) -> None:
         names.collection_name(THIRD)
     )
 
-    back = stack.run(["python", "jobs/publish.py", SECOND], **own)
-    assert back.returncode == 0
+    back = stack.run(["python", "jobs/rollback.py", "--reason=a test", "--by=ann"], **own)
+    assert (back.returncode, back.stderr) == (0, "")
+    for generation, state in ((SECOND, State.LIVE), (THIRD, State.RETIRED)):
+        step = (generations.find(generation) or {})["history"][-1]
+        assert (step["state"], step["by"], step["reason"]) == (state, "ann", "a test")
     assert stores.states() == {SECOND: State.LIVE, THIRD: State.RETIRED}
-    refused = stack.run(["python", "jobs/publish.py", FIRST], **own)
+    refused = stack.run(["python", "jobs/rollback.py", f"--to={FIRST}"], **own)
     assert refused.returncode == 1
     assert "its vectors were removed" in refused.stderr
     assert generations.live().generation == SECOND

@@ -3,12 +3,20 @@
 import time
 import uuid
 from collections import Counter
+from contextlib import closing
 
 import numpy as np
 import pytest
+import requests
 
+from jobs.contract.errors import NotPublished
+from jobs.contract.names import GENERATION_HEADER, SERVING_STATE
+from jobs.contract.tokens import operator_token
+from jobs.smoke import Smoke
 from jobs.stores.cache import Cache
+from jobs.stores.documents import Documents
 from jobs.stores.generations import Generations
+from jobs.stores.vectors import Vectors
 from tests.integration.serving_app import SONG_FIELDS, App, Exact
 
 
@@ -128,3 +136,45 @@ def test_each_event_is_judged_alone(app):
     assert [r["status"] for r in results] == ["rejected", "accepted", "rejected"]
     assert results[1] == {"event_id": good["event_id"], "status": "accepted"}
     assert results[0]["reason"].startswith("user_id")
+
+
+def test_an_operator_may_ask_for_any_servable_generation(stack, app, exact):
+    user = next(iter(exact.users))
+    operator = {"Authorization": f"Bearer {operator_token(stack.settings, user)}"}
+
+    def home(generation, headers):
+        wanted = headers | {GENERATION_HEADER: generation}
+        return requests.get(f"{app.url}/recommend/home", headers=wanted, timeout=30)
+
+    live = home(exact.generation, operator)
+    assert (live.status_code, live.json()["generation"]) == (200, exact.generation)
+    assert live.json()["strategy"] == "user_vector"
+    assert home(exact.generation, stack.headers(user)).status_code == 403
+    assert home("g20000101T0000_00000000", operator).status_code == 404
+    for wrong in ("yesterday", "g20000101T0000_0000000", "../" + exact.generation):
+        assert home(wrong, operator).status_code == 400
+
+
+def test_a_smoke_test_finds_what_is_wrong_before_listeners_do(stack, exact):
+    """The app answers rightly; a generation whose vectors were changed behind it does not."""
+    settings = stack.settings
+    with closing(Documents(settings)) as documents, closing(Vectors(settings)) as vectors:
+        Smoke(settings, documents, vectors).test(exact.generation)
+        with pytest.raises(NotPublished, match="answered 404"):
+            Smoke(settings, Changed(settings), vectors).test("g20000101T0000_00000000")
+        with pytest.raises(NotPublished, match="where its vectors say"):
+            Smoke(settings, Changed(settings), vectors).test(exact.generation)
+        gone = settings.model_copy(update={"serving_url": "http://127.0.0.1:9"})
+        with pytest.raises(NotPublished, match="does not answer"):
+            Smoke(gone, documents, vectors).test(exact.generation)
+
+
+class Changed(Documents):
+    """Vectors that are not those the app reads."""
+
+    def some_vectors(self, generation, limit):
+        found = super().some_vectors(self._live(), limit)
+        return {user: [2 * x for x in vector] for user, vector in found.items()}
+
+    def _live(self):
+        return str(self._db[SERVING_STATE].find_one()["generation"])
