@@ -99,7 +99,9 @@ def settings_environment(local: Local) -> dict[str, str]:
         "S3_ACCESS_KEY": "nocturne",
         "S3_SECRET_KEY": made["s3"],
         "CHECKPOINT_DIR": str(local.state / "checkpoints"),
+        "TUNING_DIR": str(local.state / "tuning"),
         "SUPERVISOR_URL": f"http://nocturne:{made['supervisor']}@{HOST}:{local.supervisor_port}/RPC2",
+        "SERVING_URL": f"http://{HOST}:{local.app_port}",
         "TOKEN_SECRET": made["token"],
     }
     own = {PREFIX + name.upper(): str(getattr(local, name)) for name in Local.model_fields}
@@ -136,6 +138,7 @@ def own_environment(local: Local) -> dict[str, str]:
         "SPARK_LOCAL_IP": HOST,
         "SPARK_LOCAL_DIRS": str(local.state / "tmp"),
         "PYSPARK_PYTHON": sys.executable,
+        "MPLCONFIGDIR": str(local.state / "tmp" / "matplotlib"),
         "NOCTURNE_ROOT": str(ROOT),
         "NOCTURNE_VENV": str(VENV),
         "NOCTURNE_MINIO": str(minio_binary()),

@@ -12,9 +12,12 @@ SAMPLE_SECONDS = 2.0
 
 
 class PeakMemory:
-    """Samples, while it is open, the proportional set size of the stack and of our children."""
+    """Samples, while it is open, the proportional set size of our children, and of a stack's.
 
-    def __init__(self, state: Path) -> None:
+    `state` is the folder of the stack, or None where only what this process starts counts.
+    """
+
+    def __init__(self, state: Path | None = None) -> None:
         self._state = state
         self._stop = threading.Event()
         self._thread = threading.Thread(target=self._sample, daemon=True)
@@ -36,7 +39,8 @@ class PeakMemory:
     def _sample(self) -> None:
         me = psutil.Process()
         while not self._stop.wait(SAMPLE_SECONDS):
-            ours = {p.pid: p for p in [me, *me.children(recursive=True), *members(self._state)]}
+            stack = members(self._state) if self._state else []
+            ours = {p.pid: p for p in [me, *me.children(recursive=True), *stack]}
             total = sum(_proportional(process) for process in ours.values())
             self.peak_gib = max(self.peak_gib, total / 2**30)
 

@@ -12,6 +12,7 @@ import requests
 from deltalake import DeltaTable
 from pymongo.database import Database
 
+from infra.local.install import ROOT
 from jobs.contract import names
 from jobs.contract.errors import NocturneError
 from jobs.contract.settings import Settings
@@ -19,7 +20,9 @@ from jobs.contract.tokens import listener_token
 from jobs.stores.documents import Document, database
 from jobs.stores.generations import Generations
 from jobs.stores.objects import Objects
+from jobs.training.tables import lines
 
+REPORTS = ROOT / "reports"
 SHOWN_LISTENERS = 5
 SAMPLED_LISTENERS = 100
 LIST = 10
@@ -42,6 +45,7 @@ def table(settings: Settings, path: str) -> DeltaTable:
             "AWS_SECRET_ACCESS_KEY": settings.s3_secret_key,
             "AWS_REGION": "us-east-1",
             "AWS_ALLOW_HTTP": "true",
+            "aws_conditional_put": "etag",
         },
     )
 
@@ -63,6 +67,19 @@ def catalogue_from_log(settings: Settings) -> None:
         key = f"{names.LANDING_SONGS}/from_log.jsonl"
         Objects(settings).put(settings.lake_bucket, key, lines.encode(), "application/x-ndjson")
     print(f"  {len(new)} track ids of the log are new to the catalogue", flush=True)
+
+
+def evaluation(settings: Settings, generation: str) -> None:
+    """Print how good a generation is beside the baselines, and leave the page in `reports/`."""
+    objects, bucket = Objects(settings), settings.lake_bucket
+    report = json.loads(objects.get(bucket, names.report_key(generation)))
+    print(f"\nquality of {generation}")
+    for line in lines(report):
+        print(f"  {line}")
+    page = REPORTS / f"evaluation_{generation}.html"
+    page.parent.mkdir(exist_ok=True)
+    page.write_bytes(objects.get(bucket, names.report_page_key(generation)))
+    print(f"  with intervals and plots: {page.relative_to(ROOT)}", flush=True)
 
 
 def live_generation(settings: Settings) -> str:
