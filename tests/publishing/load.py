@@ -1,0 +1,129 @@
+"""Switches under load: no mixed answer, no error, and the old generation is gone in 2 s."""
+
+import threading
+import time
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass, field
+from datetime import datetime
+
+import requests
+
+from tests.publishing.world import LISTENERS, Failed, World, token
+
+RATE = 50.0
+WORKERS = 16
+PUBLISHES, ROLLBACKS = 20, 5
+MAX_SECONDS = 2.0
+
+
+@dataclass
+class Seen:
+    """Answers: when each was asked for (epoch s) and of which generation; and what was wrong."""
+
+    answers: list[tuple[float, str]] = field(default_factory=list)
+    mixed: list[str] = field(default_factory=list)
+    errors: list[str] = field(default_factory=list)
+
+    def take(self, asked_at: float, response: requests.Response) -> None:
+        """Look at one answer."""
+        if response.status_code != 200:
+            self.errors.append(f"{response.status_code}: {response.text[:200]}")
+            return
+        body = response.json()
+        generation, songs = body["generation"], [s["track_id"] for s in body["songs"]]
+        if not songs or body["degraded"]:
+            self.errors.append(f"{len(songs)} songs, degraded {body['degraded']}")
+        strange = [track for track in songs if not track.startswith(generation)]
+        if strange:
+            self.mixed.append(f"{generation} with {strange[:3]}")
+        self.answers.append((asked_at, generation))
+
+
+class Load:
+    """Listeners who ask for home and next, at a steady rate, until it is stopped."""
+
+    def __init__(self, world: World) -> None:
+        self._world = world
+        self._headers = [token(world, n) for n in range(LISTENERS)]
+        self._stop = threading.Event()
+        self._local = threading.local()
+        self.seen = Seen()
+
+    def run(self) -> None:
+        """Ask until `stop`."""
+        began, number = time.monotonic(), 0
+        with ThreadPoolExecutor(WORKERS) as pool:
+            while not self._stop.is_set():
+                pool.submit(self._ask, number)
+                number += 1
+                time.sleep(max(0.0, began + number / RATE - time.monotonic()))
+        self.rate = number / (time.monotonic() - began)
+
+    def stop(self) -> None:
+        """Ask no more."""
+        self._stop.set()
+
+    def _ask(self, number: int) -> None:
+        if not hasattr(self._local, "session"):
+            self._local.session = requests.Session()
+        session, url = self._local.session, self._world.stack.app_url
+        headers, asked_at = self._headers[number % LISTENERS], time.time()
+        try:
+            if number % 2:
+                body = {"n": 5}
+                answer = session.post(
+                    f"{url}/recommend/next", json=body, headers=headers, timeout=30
+                )
+            else:
+                answer = session.get(f"{url}/recommend/home?limit=10", headers=headers, timeout=30)
+            self.seen.take(asked_at, answer)
+        except requests.RequestException as error:
+            self.seen.errors.append(str(error)[:200])
+
+
+def switches_under_load(world: World) -> str:
+    """Publish and roll back while listeners ask; every answer must be of one generation."""
+    made = world.make(PUBLISHES)
+    world.run("publish", made[0])
+    load = Load(world)
+    thread = threading.Thread(target=load.run)
+    thread.start()
+    switches: list[tuple[float, str]] = []
+    try:
+        for n, generation in enumerate(made[1:], start=1):
+            world.run("publish", generation)
+            switches.append(_switched(world))
+            if n % (PUBLISHES // ROLLBACKS) == 0:
+                world.run("rollback", "--reason", "a test")
+                switches.append(_switched(world))
+        time.sleep(3)
+    finally:
+        load.stop()
+        thread.join()
+    seen = load.seen
+    if seen.mixed or seen.errors:
+        raise Failed(f"{len(seen.mixed)} mixed {seen.mixed[:2]}, errors {seen.errors[:3]}")
+    late = _latest_old_answers(switches, seen)
+    if max(late) > MAX_SECONDS:
+        raise Failed(f"an old answer {max(late):.2f} s after a switch")
+    return (
+        f"{PUBLISHES} publishes, {len(switches) + 1 - PUBLISHES} rollbacks, {len(seen.answers)} "
+        f"answers at {load.rate:.0f}/s: 0 mixed, 0 errors; last old answer {max(late):.2f} s after "
+        f"its switch (median {sorted(late)[len(late) // 2]:.2f} s)"
+    )
+
+
+def _switched(world: World) -> tuple[float, str]:
+    pointer = world.generations.live()
+    assert isinstance(pointer.published_at, datetime)
+    return pointer.published_at.timestamp(), str(pointer.generation)
+
+
+def _latest_old_answers(switches: list[tuple[float, str]], seen: Seen) -> list[float]:
+    """Return for each switch how long after it an answer of the generation before was asked."""
+    found = []
+    for n, (at, generation) in enumerate(switches):
+        end = switches[n + 1][0] if n + 1 < len(switches) else float("inf")
+        old = [t - at for t, g in seen.answers if at < t < end and g != generation]
+        found.append(max(old, default=0.0))
+    return found
