@@ -4,7 +4,7 @@ PY := .venv/bin/python
 RUN := env -u PYTHONDONTWRITEBYTECODE PYTHONPATH=$(CURDIR) $(PY)
 STACK := $(RUN) -m infra.local.stack
 .DEFAULT_GOAL := help
-.PHONY: help setup up down status logs env token erase demo test faults check bench bench-ingest verify-lake reprocess lock clean
+.PHONY: help setup up down status logs env token erase demo test faults faults-publish check bench bench-ingest bench-quality bench-nightly compare tune evaluate rollback retrain verify-lake reprocess lock clean
 
 help: ## List the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-12s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -52,6 +52,9 @@ test: setup ## Run the static checks and every test, on a stack of their own
 faults: setup ## Break the ingestion in fourteen ways, on a stack of its own; ONLY=1,6 for some
 	@$(RUN) -m tests.faults $(if $(ONLY),--only $(ONLY))
 
+faults-publish: setup ## Break the publication of generations, on a stack of its own; ONLY=1,6 for some
+	@$(RUN) -m tests.publishing $(if $(ONLY),--only $(ONLY))
+
 check: ## Run everything static: ruff, strict mypy, import rules, compose
 	@echo "check: ruff"; $(RUN) -m ruff check . && $(RUN) -m ruff format --check .
 	@echo "check: mypy"; $(RUN) -m mypy
@@ -63,6 +66,28 @@ bench: ## Measure what the benches measure, as ratios to a peer in the same run
 
 bench-ingest: ## Measure the stream beside a plain consumer of the same topic; MINUTES=10
 	@$(RUN) -m infra.local.bench_ingest $(if $(MINUTES),--minutes $(MINUTES))
+
+evaluate: setup ## Train and measure on your own split: TRAIN=a.csv TEST=b.csv [RANK=] [REG=] [ALPHA=]
+	@$(RUN) -m infra.local.alone evaluate_split --train "$(TRAIN)" --test "$(TEST)" $(if $(SEEN),--seen "$(SEEN)") \
+		$(if $(RANK),--rank $(RANK)) $(if $(REG),--reg $(REG)) $(if $(ALPHA),--alpha $(ALPHA))
+
+bench-quality: setup ## Measure the shipped training on HetRec and 30Music: DATA=<folder that holds both>
+	@$(RUN) -m infra.local.bench_quality --data "$(or $(DATA),../shared/data)"
+
+bench-nightly: setup ## Time a whole night on the running stack, and how it grows with ten times the events
+	@$(RUN) -m infra.local.bench_nightly $(if $(DATA),--data "$(DATA)")
+
+tune: ## Search for better parameters of ALS; TRIALS=20
+	@$(STACK) job tune_als $(if $(TRIALS),--trials $(TRIALS)) $(if $(AS_OF),--as-of "$(AS_OF)")
+
+compare: ## Show two generations' lists side by side; A=<generation> B=<generation>
+	@$(STACK) job compare --out reports $(if $(A),--a "$(A)") $(if $(B),--b "$(B)")
+
+rollback: ## Make an earlier generation live again; TO=<generation> REASON="..."
+	@$(STACK) job rollback $(if $(TO),--to "$(TO)") $(if $(REASON),--reason "$(REASON)")
+
+retrain: ## Train a generation again from its manifest; GENERATION=<id>
+	@$(STACK) job train_als --like "$(GENERATION)"
 
 lock: ## Resolve the locks anew from pyproject.toml
 	@for part in dev spark airflow serving; do \

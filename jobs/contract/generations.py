@@ -20,6 +20,9 @@ class State(StrEnum):
     RETIRED = "retired"
 
 
+REJECTED_EXIT = 3
+"""Exit code of the gate where it rejects a generation, which no retry would change."""
+
 ID_PATTERN = r"g\d{8}T\d{4}_[0-9a-f]{8}"
 
 
@@ -54,7 +57,11 @@ class Norms(BaseModel):
 
 
 class Manifest(BaseModel):
-    """What made a generation. Written last, so its presence says that training is whole."""
+    """What made a generation. Written last, so its presence says that training is whole.
+
+    `tuned_by` is the study that found the parameters, `neighbours` are the songs that have
+    session neighbours, `lists` the listeners that have a nightly list.
+    """
 
     model_config = ConfigDict(frozen=True)
 
@@ -68,6 +75,9 @@ class Manifest(BaseModel):
     pairs: int
     users: int
     items: int
+    neighbours: int = 0
+    lists: int = 0
     norms: Norms
     popular: list[str]
+    tuned_by: str | None = None
     created_at: datetime

@@ -12,6 +12,7 @@ MASTER_SONGS_REJECTED = "master/songs_rejected"
 MASTER_USERS = "master/users"
 MASTER_USERS_REJECTED = "master/users_rejected"
 MODELS = "models"
+TUNING = "tuning"
 
 # MongoDB collections.
 SONGS = "songs"
@@ -24,6 +25,7 @@ STREAM_HEALTH = "stream_health"
 STREAM_HOLDS = "stream_holds"
 ALERTS = "alerts"
 ERASURES = "erasures"
+TUNED_PARAMS = "tuned_params"
 
 LIVE = "live"
 """`_id` of the one pointer document in `serving_state`."""
@@ -38,6 +40,9 @@ SUPERVISION = "stream_supervision"
 """`_id` in `stream_health` of what the stream's supervision saw and did."""
 
 MILVUS_ALIAS = "music_collection"
+
+GENERATION_HEADER = "Nocturne-Generation"
+"""Header with which an operator's request asks for a generation that is not live."""
 
 
 def collection_name(generation: str) -> str:
@@ -55,14 +60,39 @@ def item_factors_path(generation: str) -> str:
     return f"{MODELS}/{generation}/item_factors"
 
 
+def neighbours_path(generation: str) -> str:
+    """Return the lake path of the songs' session neighbours (Parquet: id, neighbours)."""
+    return f"{MODELS}/{generation}/song_neighbours"
+
+
+def lists_path(generation: str) -> str:
+    """Return the lake path of the listeners' nightly lists (Parquet: id, songs)."""
+    return f"{MODELS}/{generation}/nightly_lists"
+
+
+def neighbours_collection(generation: str) -> str:
+    """Return the MongoDB collection of a generation's session neighbours."""
+    return f"song_neighbours_{generation}"
+
+
+def lists_collection(generation: str) -> str:
+    """Return the MongoDB collection of a generation's nightly lists."""
+    return f"nightly_lists_{generation}"
+
+
 def manifest_key(generation: str) -> str:
     """Return the object key of a generation's manifest; it is written last."""
     return f"{MODELS}/{generation}/manifest.json"
 
 
 def report_key(generation: str) -> str:
-    """Return the object key of a generation's report: how good it was on later days."""
+    """Return the object key of a generation's report: how good it is on the last days."""
     return f"{MODELS}/{generation}/report.json"
+
+
+def report_page_key(generation: str) -> str:
+    """Return the object key of the same report as a page for people."""
+    return f"{MODELS}/{generation}/report.html"
 
 
 def cover_key(track_id: str) -> str:

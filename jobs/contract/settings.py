@@ -44,18 +44,50 @@ class Settings(BaseSettings):
     )
 
     window_days: int = Field(90, ge=1, le=3650, description="Days of plays that train a model.")
-    rank: int = Field(64, ge=1, le=1024, description="Number of factors.")
-    reg: float = Field(6.0, gt=0, description="ALS regularisation (MLlib's scaling).")
-    alpha: float = Field(320.0, gt=0, description="ALS confidence of a unit weight.")
+    rank: int = Field(96, ge=1, le=1024, description="Number of factors.")
+    reg: float = Field(1.25, gt=0, description="ALS regularisation (MLlib's scaling).")
+    alpha: float = Field(14.0, gt=0, description="ALS confidence of an average pair.")
     iterations: int = Field(15, ge=1, le=100, description="ALS iterations.")
     weighting: Literal["log", "linear", "clipped", "binary"] = Field(
         "log", description="How plays of a pair become its weight."
     )
+    half_life: float = Field(
+        0, ge=0, description="A play of so many days ago weighs half; 0: all weigh the same."
+    )
     seed: int = Field(42, description="Seed of training and sampling.")
+    test_days: int = Field(
+        14, ge=1, description="The last days of the window that an evaluation asks about."
+    )
+    gate_min_listeners: int = Field(
+        30, ge=1, description="A metric of fewer listeners is shown, but decides nothing."
+    )
+    gate_tolerance: float = Field(
+        0.02, ge=0, lt=1, description="Share of a metric that may be lost, besides noise."
+    )
+    gate_listeners_share: float = Field(
+        0.95, ge=0, le=1, description="Listeners a candidate needs, of those of the live one."
+    )
+    gate_size_share: float = Field(
+        0.7, ge=0, le=1, description="Songs and plays a candidate needs, of those of the live one."
+    )
+    gate_rejects: Literal["fail", "skip"] = Field(
+        "fail", description="What a rejection does to the run of train_als: red, or green."
+    )
+    tuning_dir: str = Field(
+        ".nocturne/tuning", description="Local folder of the studies of tune_als."
+    )
+    require_approval: bool = Field(
+        False, description="A person must approve what passed the gate, in the Airflow UI."
+    )
     min_plays: int = Field(100, ge=1, description="Fewer plays in the window: no training.")
     min_listeners: int = Field(10, ge=2, description="Fewer listeners: no training.")
     min_songs: int = Field(10, ge=2, description="Fewer songs: no training.")
     popular_songs: int = Field(200, ge=10, description="Songs in a generation's popular list.")
+    popular_min_listeners: int = Field(
+        3, ge=1, description="A song is popular with so many listeners, not with fewer."
+    )
+    neighbours: int = Field(100, ge=1, description="Session neighbours kept of each song.")
+    list_songs: int = Field(100, ge=1, description="Songs in a listener's nightly list.")
     keep_generations: int = Field(3, ge=1, description="Servable generations that are kept.")
     index_type: Literal["HNSW", "IVF_FLAT"] = Field("HNSW", description="Milvus index.")
     min_index_recall: float = Field(
@@ -89,6 +121,9 @@ class Settings(BaseSettings):
     watch_seconds: int = Field(1800, ge=5, description="Length of one stream_supervisor watch.")
     lease_seconds: int = Field(60, ge=5, description="A lease that is not renewed ends after this.")
 
+    serving_url: str = Field(
+        "", description="Address of the app, which is asked before a publication; empty: is not."
+    )
     token_secret: str = Field("", repr=False, description="Key that signs listener tokens.")
     token_hours: int = Field(24, ge=1, description="How long a listener token lives.")
     session_user_weight: float = Field(

@@ -84,6 +84,17 @@ class Documents:
         """Return how many users have a vector of this generation."""
         return self._db[names.USERS].count_documents({f"vectors.{generation}": {"$exists": True}})
 
+    def some_vectors(self, generation: str, limit: int) -> dict[str, list[float]]:
+        """Return the vectors of some users who have one of this generation."""
+        field = f"vectors.{generation}"
+        found = self._db[names.USERS].find({field: {"$exists": True}}, {field: 1}).limit(limit)
+        return {str(d["_id"]): list(d["vectors"][generation]) for d in found}
+
+    def artists(self) -> dict[str, str]:
+        """Return the artist's id of every song that has one."""
+        found = self._db[names.SONGS].find({"artist_id": {"$ne": None}}, {"artist_id": 1})
+        return {str(d["_id"]): str(d["artist_id"]) for d in found}
+
     def user_ids(self) -> Iterator[str]:
         """Yield the id of every user, in no order."""
         return (str(d["_id"]) for d in self._db[names.USERS].find({}, {"_id": 1}))

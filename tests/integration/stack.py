@@ -18,6 +18,7 @@ SETTINGS = {
     "NOCTURNE_STREAM_TRIGGER_SECONDS": "1",
     "NOCTURNE_WATCH_SECONDS": "20",
     "NOCTURNE_MIN_PLAYS": "50",
+    "NOCTURNE_ITERATIONS": "6",
     "NOCTURNE_LEASE_SECONDS": "20",
 }
 """What tests cannot wait for in its default."""

@@ -10,10 +10,14 @@ from datetime import UTC, datetime, timedelta
 import psutil
 import pytest
 
+from infra.local import show
 from infra.local.airflow_client import Airflow, RunFailed
 from infra.local.processes import members
 from jobs.contract.generations import State
+from jobs.contract.names import RAW_LOGS
 from jobs.stores.alerts import Alerts
+from jobs.stores.lease import lake_writer
+from jobs.stores.objects import Objects
 from jobs.stores.stream_health import StreamHealth
 
 DAYS = 2
@@ -80,7 +84,7 @@ def test_every_dag_is_documented_tagged_and_retried(airflow):
     ("dag", "order"),
     [
         ("etl_master_data", ["songs", "users"]),
-        ("train_als", ["choose", "train", "announce"]),
+        ("train_als", ["choose", "train", "evaluate", "gate", "announce"]),
         ("rebuild_index", ["generations", "build_index", "publish"]),
         ("stream_supervisor", ["ensure", "watch"]),
         ("maintain_lake", ["pause", "erase", "maintain", "verify", "resume"]),
@@ -173,6 +177,30 @@ def test_too_little_data_is_red_and_leaves_the_live_generation(
     assert generations.live() == live
 
 
+def test_a_broken_window_is_stopped_at_the_gate(stack, published, airflow, generations):
+    """The plays of the last ten days are lost: red, with the sentence in the log, live as was."""
+    live = generations.live()
+    lost = datetime.now(UTC).date() - timedelta(days=10)
+    with lake_writer(stack.settings, "test"):
+        table = show.table(stack.settings, RAW_LOGS)
+        before = table.version()
+        table.delete(f"date >= '{lost.isoformat()}'")
+    try:
+        as_of = generations.find(published.generation)["as_of"]
+        run = airflow.trigger("train_als", {"as_of": as_of})
+        assert airflow.follow("train_als", run) == "failed"
+    finally:
+        with lake_writer(stack.settings, "test"):
+            show.table(stack.settings, RAW_LOGS).restore(before)
+    path = f"dags/train_als/dagRuns/{run}/taskInstances"
+    task = airflow.call("GET", f"{path}/gate")
+    assert (task["state"], task["try_number"]) == ("failed", 1)  # no retry would change it
+    log = airflow.call("GET", f"{path}/gate/logs/1", headers={"accept": "application/json"})
+    assert f"of the live generation {live.generation}" in str(log)
+    assert airflow.call("GET", f"{path}/announce")["state"] == "upstream_failed"
+    assert generations.live() == live
+
+
 def test_a_killed_training_is_tried_again_and_doubles_nothing(
     stack, published, airflow, generations
 ):
@@ -231,3 +259,19 @@ def test_a_backfill_of_two_days_trains_two_generations_in_order(
     assert all(end <= start for end, start in zip(ends, starts[1:], strict=False))
     was_live = (State.LIVE, State.RETIRED)
     wait_for(lambda: generations.find(trained[-1])["state"] in was_live, 400, "publication")
+
+
+def test_two_generations_are_compared_for_the_same_listeners(stack, published, tmp_path):
+    asked = ("--a", published.generation, "--listeners", "5", "--out", str(tmp_path))
+    printed = stack.done("compare", *asked)
+    assert "home: overlap@10" in printed
+    (page,) = tmp_path.iterdir()
+    key = printed.splitlines()[-2].removeprefix("compare: ")
+    body = Objects(stack.settings).get(stack.settings.lake_bucket, key)
+    assert page.read_bytes() == body
+    text = body.decode()
+    assert published.generation in text
+    assert text.count("<h2>") == 5
+    refused = stack.run(["python", "jobs/compare.py", "--a", "g20000101T0000_00000000"])
+    assert refused.returncode == 1
+    assert "there is no trained generation" in refused.stderr

@@ -19,20 +19,54 @@ import pyspark
 import pytest
 from pymongo.database import Database
 
+from jobs import train_als
 from jobs.contract import names
-from jobs.contract.generations import State
+from jobs.contract.generations import REJECTED_EXIT, State
 from jobs.contract.settings import Settings
 from jobs.stores.documents import Documents, database
 from jobs.stores.generations import Generations
-from jobs.stores.manifests import read_manifest
+from jobs.stores.manifests import read_manifest, write_manifest
 from jobs.stores.objects import Objects
+from jobs.stores.tuned import TunedParams
 from jobs.stores.vectors import Vectors
 from tests.integration.board import AS_OF, LISTENERS, SONGS, board, write_log
 from tests.integration.stack import Stack
 
 SMALL = ["--rank=8", "--reg=0.1", "--alpha=40", "--iterations=5", "--window-days=30"]
 LOCAL, CLUSTER = "g20240301T0200_00000001", "g20240301T0200_00000002"
-BROKEN = "g20240301T0200_00000003"
+BROKEN, AGAIN = "g20240301T0200_00000003", "g20240301T0200_00000004"
+SPOILED, TUNED = "g20240301T0200_00000005", "g20240301T0200_00000006"
+HOME = ("recall_10", "recall_20", "ndcg_10", "mrr_20")
+
+
+VECTORS = pa.schema([("id", pa.string()), ("vector", pa.list_(pa.float32()))])
+
+
+def with_nan(rows: list[dict], of_users: bool) -> list[dict]:
+    broken = [float("nan"), *rows[0]["vector"][1:]]
+    return [rows[0] | {"vector": broken}, *rows[1:]] if of_users else rows
+
+
+def shuffled(rows: list[dict], of_users: bool) -> list[dict]:
+    """Give every song the vector of a song of the other taste, and every listener the own one."""
+    if of_users:
+        return rows
+    by_id = sorted(rows, key=lambda row: row["id"])
+    vectors = [row["vector"] for row in by_id]
+    return [
+        row | {"vector": vector}
+        for row, vector in zip(by_id, vectors[1:] + vectors[:1], strict=True)
+    ]
+
+
+SPOIL = {
+    "not": lambda rows, of_users: rows,
+    "nan": with_nan,
+    "empty": lambda rows, of_users: rows if of_users else [],
+    "shuffled": shuffled,
+    "smaller": lambda rows, of_users: rows[: len(rows) // 10] if of_users else rows,
+    "twice": lambda rows, of_users: rows + rows[:1] if of_users else rows,
+}
 
 
 @dataclass(frozen=True)
@@ -64,12 +98,29 @@ class Lab:
         folder = f"{names.MODELS}/{generation}/"
         return self.objects.keys(self.settings.lake_bucket, folder)
 
+    def copy(self, source: str, target: str, spoil: str, **changes: str | None) -> None:
+        """Make `target` of `source`, with vectors that are spoiled in the way named."""
+        objects, bucket = self.objects, self.settings.lake_bucket
+        objects.delete_below(bucket, f"{names.MODELS}/{target}/")
+        for path in (names.user_factors_path, names.item_factors_path):
+            rows = SPOIL[spoil](self.rows(path(source)), path == names.user_factors_path)
+            body = BytesIO()
+            pq.write_table(pa.Table.from_pylist(rows, VECTORS), body)
+            key = f"{path(target)}/part-0.parquet"
+            objects.put(bucket, key, body.getvalue(), "application/parquet")
+        manifest = read_manifest(self.settings, source).model_copy(
+            update={"generation": target} | changes
+        )
+        write_manifest(self.settings, manifest)
+
     def factors(self, path: str) -> dict[str, np.ndarray]:
+        return {row["id"]: np.array(row["vector"]) for row in self.rows(path)}
+
+    def rows(self, path: str) -> list[dict]:
         objects, bucket = self.objects, self.settings.lake_bucket
         parts = [key for key in objects.keys(bucket, f"{path}/") if key.endswith(".parquet")]
         tables = [pq.read_table(BytesIO(objects.get(bucket, key))) for key in parts]
-        rows = pa.concat_tables(tables).to_pylist()
-        return {row["id"]: np.array(row["vector"]) for row in rows}
+        return pa.concat_tables(tables).to_pylist()
 
 
 @pytest.fixture(scope="module")
@@ -86,7 +137,7 @@ def lab(stack: Stack) -> Iterable[Lab]:
         closing(Vectors(settings)) as vectors,
     ):
         yield Lab(stack, settings, objects, generations, documents, vectors, db)
-        for generation in (LOCAL, CLUSTER, BROKEN):
+        for generation in (LOCAL, CLUSTER, BROKEN, SPOILED):
             vectors.drop(generation)
     db.client.drop_database(db.name)
     db.client.close()
@@ -101,7 +152,16 @@ def trained(lab: Lab) -> str:
 
 
 @pytest.fixture(scope="module")
-def indexed(lab: Lab, trained: str) -> str:
+def evaluated(lab: Lab, trained: str) -> str:
+    return lab.done("evaluate", f"--generation={LOCAL}", "--test-days=1")
+
+
+@pytest.fixture(scope="module")
+def indexed(lab: Lab, evaluated: str) -> str:
+    refused = lab.run("build_index", LOCAL)
+    assert refused.returncode == 1
+    assert "it has not passed the gate" in refused.stderr
+    assert f"{LOCAL} passes" in lab.done("gate", f"--generation={LOCAL}")
     return lab.done("build_index", LOCAL)
 
 
@@ -138,21 +198,120 @@ def test_a_repeat_does_nothing_and_another_training_is_refused(lab: Lab, trained
 
 
 def test_too_little_data_leaves_nothing(lab: Lab, trained: str) -> None:
-    ended = lab.run("train_als", "--as-of=2024-02-11", f"--generation={BROKEN}", *SMALL)
+    ended = lab.run("train_als", "--as-of=2024-02-09", f"--generation={BROKEN}", *SMALL)
     assert ended.returncode == 1
     assert "0 listeners (NOCTURNE_MIN_LISTENERS=10)" in ended.stderr
     assert lab.keys(BROKEN) == []
     assert lab.generations.find(BROKEN) is None
 
 
-def test_evaluation_finds_the_songs_of_the_own_taste(lab: Lab, trained: str) -> None:
-    printed = lab.done("evaluate", f"--generation={LOCAL}")
-    objects = lab.objects
-    report = json.loads(objects.get(lab.settings.lake_bucket, names.report_key(LOCAL)))
-    als = report["home"]["unheard"]["als"]
-    assert als == {"users": LISTENERS, "recall_10": 1.0, "recall_20": 1.0, "ndcg_10": 1.0}
-    assert report["home"]["unheard"]["popularity 30 d"]["ndcg_10"] < 0.9
-    assert any(line.split()[:2] == ["unheard", "als"] for line in printed.splitlines())
+def test_evaluation_finds_the_songs_of_the_own_taste(lab: Lab, evaluated: str) -> None:
+    objects, bucket = lab.objects, lab.settings.lake_bucket
+    report = json.loads(objects.get(bucket, names.report_key(LOCAL)))
+    unheard = report["home"]["unheard"]
+    found = {name: value["mean"] for name, value in unheard["candidate"].items() if name in HOME}
+    assert found == dict.fromkeys(HOME, 1.0)
+    assert unheard["candidate"]["ndcg_10"]["listeners"] == LISTENERS
+    assert unheard["popularity 30 d"]["ndcg_10"]["mean"] < 0.9
+    assert report["factors"]["users"] == {"rows": LISTENERS, "bad": 0} | {
+        "norm": pytest.approx(read_manifest(lab.settings, LOCAL).norms.users)
+    }
+    assert any(line.split()[:2] == ["unheard", "candidate"] for line in evaluated.splitlines())
+    page = objects.get(bucket, names.report_page_key(LOCAL)).decode()
+    assert LOCAL in page
+    assert "<svg" in page
+
+
+def test_a_repeat_from_the_manifest_has_the_same_metrics(lab: Lab, evaluated: str) -> None:
+    lab.done("train_als", f"--like={LOCAL}", f"--generation={AGAIN}")
+    lab.done("evaluate", f"--generation={AGAIN}", "--test-days=1")
+    first, again = (
+        json.loads(lab.objects.get(lab.settings.lake_bucket, names.report_key(g)))
+        for g in (LOCAL, AGAIN)
+    )
+    for part in ("home", "slices", "next"):
+        assert again[part] == first[part]
+    manifests = [read_manifest(lab.settings, g) for g in (LOCAL, AGAIN)]
+    assert manifests[0].lake_version == manifests[1].lake_version
+    assert manifests[0].params == manifests[1].params
+
+
+def test_a_vacuumed_version_cannot_be_repeated_and_says_so(lab: Lab, evaluated: str) -> None:
+    manifest = read_manifest(lab.settings, LOCAL).model_copy(
+        update={"generation": BROKEN, "lake_version": 99}
+    )
+    key = names.manifest_key(BROKEN)
+    body = manifest.model_dump_json().encode()
+    lab.objects.put(lab.settings.lake_bucket, key, body, "application/json")
+    ended = lab.run("train_als", f"--like={BROKEN}")
+    lab.objects.delete_below(lab.settings.lake_bucket, f"{names.MODELS}/{BROKEN}/")
+    assert ended.returncode == 1
+    assert "version 99 of raw/logs has been vacuumed" in ended.stderr
+
+
+def test_a_spoiled_model_is_rejected_unless_somebody_says_why(lab: Lab, evaluated: str) -> None:
+    """Vectors under the ids of others: sound to look at, and worse than popularity."""
+    lab.copy(LOCAL, SPOILED, "shuffled")
+    lab.done("evaluate", f"--generation={SPOILED}", "--test-days=1")
+    ended = lab.run("gate", f"--generation={SPOILED}")
+    assert (ended.returncode, "mixed up" in ended.stdout) == (REJECTED_EXIT, True)
+    assert (lab.generations.find(SPOILED) or {})["state"] == State.REJECTED
+    refused = lab.run("build_index", SPOILED)
+    assert (refused.returncode, "the gate rejected it" in refused.stderr) == (1, True)
+
+    printed = lab.done("gate", f"--generation={SPOILED}", "--override=a test", "--by=ann")
+    assert "passes by an override of ann: a test" in printed
+    record = lab.generations.find(SPOILED) or {}
+    gate = record["gate"]
+    assert (record["state"], len(record["verdicts"])) == (State.GATED, 2)
+    assert (gate["passed"], gate["override"], gate["by"]) == (True, "a test", "ann")
+    assert "mixed up" in gate["objections"][0]
+
+
+@pytest.mark.parametrize(
+    ("spoil", "said"),
+    [
+        ("nan", "1 vectors of users hold NaN"),
+        ("empty", "vectors of 0 items, its manifest says 30"),
+        ("smaller", "vectors of 4 users, its manifest says 40"),
+    ],
+)
+def test_broken_vectors_are_rejected_whatever_the_evaluation_said(
+    lab: Lab, evaluated: str, spoil: str, said: str
+) -> None:
+    """The report is that of the sound model, but for what its vectors are found to be."""
+    lab.copy(LOCAL, SPOILED, spoil)
+    report = json.loads(lab.objects.get(lab.settings.lake_bucket, names.report_key(LOCAL)))
+    kinds = {"users": names.user_factors_path, "items": names.item_factors_path}
+    for kind, path in kinds.items():
+        vectors = lab.rows(path(SPOILED))
+        bad = sum(not np.isfinite(row["vector"]).all() for row in vectors)
+        report["factors"][kind] |= {"rows": len(vectors), "bad": bad}
+    body = json.dumps(report).encode()
+    key = names.report_key(SPOILED)
+    lab.objects.put(lab.settings.lake_bucket, key, body, "application/json")
+    ended = lab.run("gate", f"--generation={SPOILED}")
+    assert (ended.returncode, said in ended.stdout) == (REJECTED_EXIT, True)
+
+
+def test_tuned_parameters_become_the_default_when_they_pass(lab: Lab, evaluated: str) -> None:
+    params = {"rank": 8, "reg": 0.2, "alpha": 30.0, "weighting": "clipped", "half_life": 60.0}
+    with closing(TunedParams(lab.settings)) as tuned:
+        assert tuned.default() is None
+        refused = lab.run("train_als", "--as-of=2024-03-01", "--tuned")
+        assert (refused.returncode, "run tune_als first" in refused.stderr) == (1, True)
+        tuned.propose("a study", params, 0.9, 0.8)
+        settings, study = train_als.tuned(lab.settings, candidate=True)
+        assert params.items() <= train_als.parameters(settings).items()
+        lab.copy(LOCAL, TUNED, "not", tuned_by=study)
+        assert tuned.default() is None  # not before the gate
+        lab.done("evaluate", f"--generation={TUNED}", "--test-days=1")
+        assert "passes" in lab.done("gate", f"--generation={TUNED}")
+        assert (tuned.default() or {})["_id"] == "a study"
+        settings, study = train_als.tuned(lab.settings, candidate=False)
+        assert (settings.weighting, settings.half_life, study) == ("clipped", 60.0, "a study")
+        assert "1 tuned parameters" in lab.done("tune_als", "--forget")
+        assert train_als.tuned(lab.settings, candidate=False) == (lab.settings, None)
 
 
 def test_an_index_holds_what_the_lake_holds(lab: Lab, indexed: str) -> None:
@@ -180,6 +339,7 @@ def test_two_executors_train_and_index_the_same(lab: Lab, indexed: str, tmp_path
     home = spark_home(tmp_path / "spark")
     cluster = {"NOCTURNE_SPARK_MASTER": "local-cluster[2,1,1024]", "SPARK_HOME": str(home)}
     lab.done("train_als", "--as-of=2024-03-01", f"--generation={CLUSTER}", *SMALL, **cluster)
+    lab.done("gate", f"--generation={CLUSTER}", "--override=compared below")
     printed = lab.done("build_index", LOCAL, CLUSTER, **cluster)
 
     apps = sorted(home.glob("work/app-*"))
@@ -212,20 +372,8 @@ def test_a_live_generation_is_checked_but_never_rebuilt(lab: Lab, indexed: str) 
 
 def test_an_index_that_fails_is_removed_again(lab: Lab, indexed: str) -> None:
     """Factors with one listener twice: the lake then has a row more than MongoDB can."""
-    objects, bucket = lab.objects, lab.settings.lake_bucket
-    manifest = read_manifest(lab.settings, LOCAL).model_copy(update={"generation": BROKEN})
-    for path in (names.user_factors_path, names.item_factors_path):
-        rows = [{"id": i, "vector": v.tolist()} for i, v in lab.factors(path(LOCAL)).items()]
-        extra = rows[:1] if path == names.user_factors_path else []
-        body = BytesIO()
-        schema = pa.schema([("id", pa.string()), ("vector", pa.list_(pa.float32()))])
-        pq.write_table(pa.Table.from_pylist(rows + extra, schema), body)
-        objects.put(
-            bucket, f"{path(BROKEN)}/part-0.parquet", body.getvalue(), "application/parquet"
-        )
-    key = names.manifest_key(BROKEN)
-    objects.put(bucket, key, manifest.model_dump_json().encode(), "application/json")
-
+    lab.copy(LOCAL, BROKEN, "twice")
+    lab.done("gate", f"--generation={BROKEN}", "--override=the index is to fail")
     live = lab.generations.live()
     ended = lab.run("build_index", BROKEN)
     assert ended.returncode == 1
