@@ -37,7 +37,8 @@ class Publisher:
 
     def close(self) -> None:
         """End the connections."""
-        for store in (self._generations, self._documents, self._vectors, self._lists):
+        stores = (self._generations, self._documents, self._vectors, self._lists, self._smoke)
+        for store in stores:
             store.close()
 
     def roll_back(self, to: str | None, reason: str, by: str) -> list[str]:

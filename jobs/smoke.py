@@ -61,6 +61,10 @@ class Smoke:
             f"publish: the app answers with {generation}: {len(users) + 1} home pages", flush=True
         )
 
+    def close(self) -> None:
+        """End the connections to the app."""
+        self._http.clear()
+
     def _wrong_songs(self, page: Answer, generation: str, user: list[float]) -> str | None:
         """Return what is wrong with the songs of somebody whose vector is known."""
         if page["strategy"] != "user_vector" or page["degraded"]:

@@ -158,15 +158,22 @@ def test_an_operator_may_ask_for_any_servable_generation(stack, app, exact):
 def test_a_smoke_test_finds_what_is_wrong_before_listeners_do(stack, exact):
     """The app answers rightly; a generation whose vectors were changed behind it does not."""
     settings = stack.settings
-    with closing(Documents(settings)) as documents, closing(Vectors(settings)) as vectors:
-        Smoke(settings, documents, vectors).test(exact.generation)
+    gone = settings.model_copy(update={"serving_url": "http://127.0.0.1:9"})
+    with (
+        closing(Documents(settings)) as documents,
+        closing(Changed(settings)) as changed,
+        closing(Vectors(settings)) as vectors,
+        closing(Smoke(settings, documents, vectors)) as sound,
+        closing(Smoke(settings, changed, vectors)) as other,
+        closing(Smoke(gone, documents, vectors)) as away,
+    ):
+        sound.test(exact.generation)
         with pytest.raises(NotPublished, match="answered 404"):
-            Smoke(settings, Changed(settings), vectors).test("g20000101T0000_00000000")
+            other.test("g20000101T0000_00000000")
         with pytest.raises(NotPublished, match="where its vectors say"):
-            Smoke(settings, Changed(settings), vectors).test(exact.generation)
-        gone = settings.model_copy(update={"serving_url": "http://127.0.0.1:9"})
+            other.test(exact.generation)
         with pytest.raises(NotPublished, match="does not answer"):
-            Smoke(gone, documents, vectors).test(exact.generation)
+            away.test(exact.generation)
 
 
 class Changed(Documents):

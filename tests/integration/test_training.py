@@ -109,7 +109,8 @@ class Lab:
             key = f"{path(target)}/part-0.parquet"
             objects.put(bucket, key, body.getvalue(), "application/parquet")
         manifest = read_manifest(self.settings, source).model_copy(
-            update={"generation": target} | changes
+            # The copy has no lists, which a manifest says with 0.
+            update={"generation": target, "neighbours": 0, "lists": 0} | changes
         )
         write_manifest(self.settings, manifest)
 
