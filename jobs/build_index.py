@@ -23,6 +23,7 @@ from jobs.index.verdict import Found, problems
 from jobs.phases import phase
 from jobs.session import spark_session
 from jobs.stores import lake
+from jobs.stores.away import stores_named
 from jobs.stores.documents import Documents
 from jobs.stores.generation_lists import GenerationLists
 from jobs.stores.generations import Generations
@@ -198,8 +199,9 @@ def main(argv: list[str] | None = None) -> int:
         settings = load_settings()
         spark = spark_session(settings, "build_index")
         try:
-            for generation in args.generation:
-                index(spark, settings, generation)
+            with stores_named():
+                for generation in args.generation:
+                    index(spark, settings, generation)
         finally:
             spark.stop()
     except NocturneError as error:

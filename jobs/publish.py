@@ -18,6 +18,7 @@ from jobs.contract.settings import Settings, load_settings
 from jobs.index.retire import to_retire
 from jobs.index.servable import why_not
 from jobs.smoke import Smoke
+from jobs.stores.away import stores_named
 from jobs.stores.documents import Documents
 from jobs.stores.generation_lists import GenerationLists
 from jobs.stores.generations import Generations
@@ -142,7 +143,7 @@ def main(argv: list[str] | None = None) -> int:
     parser.add_argument("generation", nargs="+", type=generation_id)
     args = parser.parse_args(argv)
     try:
-        with closing(Publisher(load_settings())) as publisher:
+        with stores_named(), closing(Publisher(load_settings())) as publisher:
             for generation in args.generation:
                 for warning in publisher.publish(generation):
                     print(f"publish: warning: {warning}; the next run tries again", file=sys.stderr)

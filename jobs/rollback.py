@@ -14,6 +14,7 @@ from jobs.contract.errors import NocturneError
 from jobs.contract.generations import generation_id
 from jobs.contract.settings import Settings, load_settings
 from jobs.publish import Publisher
+from jobs.stores.away import stores_named
 from jobs.stores.generations import Generations
 
 
@@ -42,7 +43,7 @@ def main(argv: list[str] | None = None) -> int:
         if args.list:
             print(*kept(settings), sep="\n")
             return 0
-        with closing(Publisher(settings)) as publisher:
+        with stores_named(), closing(Publisher(settings)) as publisher:
             for warning in publisher.roll_back(args.to, args.reason, args.by):
                 print(f"rollback: warning: {warning}; the next run tries again", file=sys.stderr)
     except NocturneError as error:

@@ -29,6 +29,10 @@ class NotPublished(NocturneError):
     """A generation was not made live; the one that was live still is."""
 
 
+class StoreAway(NocturneError):
+    """A store does not answer; the same command can be run again."""
+
+
 class OffsetsLost(NocturneError):
     """Kafka dropped messages before the stream had read them."""
 
