@@ -80,8 +80,9 @@ bench-nightly: setup ## Time a whole night on the running stack, and how it grow
 tune: ## Search for better parameters of ALS; TRIALS=20
 	@$(STACK) job tune_als $(if $(TRIALS),--trials $(TRIALS)) $(if $(AS_OF),--as-of "$(AS_OF)")
 
-compare: ## Show two generations' lists side by side; A=<generation> B=<generation>
-	@$(STACK) job compare --out reports $(if $(A),--a "$(A)") $(if $(B),--b "$(B)")
+compare: ## Show two generations' lists side by side; A=<generation> B=<generation> [LISTENERS=20] [SEED=0]
+	@$(STACK) job compare --out reports $(if $(A),--a "$(A)") $(if $(B),--b "$(B)") \
+		$(if $(LISTENERS),--listeners $(LISTENERS)) $(if $(SEED),--seed $(SEED))
 
 rollback: ## Make an earlier generation live again; TO=<generation> REASON="..."
 	@$(STACK) job rollback $(if $(TO),--to "$(TO)") $(if $(REASON),--reason "$(REASON)")

@@ -1,7 +1,8 @@
 """Show the same listeners' lists from two generations side by side, for a person to judge.
 
-Trigger it with `a` and `b`, or without for what is live and the newest one. The page is
-`models/<b>/compare_<a>.html` in the lake: what came, what went, and whose songs they are.
+Trigger it with `a` and `b`, or without for what is live (or was live before) and the newest one.
+The page is `models/<b>/compare_<a>.html` in the lake: what came, what went, and whose songs they
+are. The log has the table.
 
 If it fails: infra/runbooks/compare_generations.md.
 """
@@ -20,9 +21,10 @@ with DAG(
     catchup=False,
     default_args=DEFAULT_ARGS,
     params={
-        "a": Param(None, description="the one before; empty: what is live", **GENERATION),
+        "a": Param(None, description="the one before; empty: live", **GENERATION),
         "b": Param(None, description="the one after; empty: the newest", **GENERATION),
         "listeners": Param(20, type="integer", minimum=1, maximum=200, description="how many"),
+        "seed": Param(0, type="integer", description="another seed, other listeners"),
     },
     tags=["model"],
     doc_md=__doc__,
@@ -31,5 +33,5 @@ with DAG(
         "compare",
         "compare",
         "{% if params.a %}--a {{ params.a }} {% endif %}{% if params.b %}--b {{ params.b }} "
-        "{% endif %}--listeners {{ params.listeners }}",
+        "{% endif %}--listeners {{ params.listeners }} --seed {{ params.seed }}",
     )

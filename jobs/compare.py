@@ -1,9 +1,11 @@
 """Show the same listeners' lists from two generations side by side, for a person to judge.
 
-Home: the ten best unheard songs of the night. Next: the ten that the session vector finds behind
-the first of them. What came and what went is marked. Writes `models/<B>/compare_<A>.html` in the
-lake, and with --out the same page to a folder. Without --b the newest generation is compared,
-without --a what is live. Neither need be published.
+Unheard: the ten best of the night's lists, where both generations have them. All: the ten songs
+nearest to the listener, heard or not, which is also what the listener is like. Next: the ten that
+the seed rule finds behind the first of those. All exactly, and before the cap on songs of one
+artist. What came and what went is marked. Writes `models/<B>/compare_<A>.html` in the lake, and
+with --out the same page to a folder. Without --b the newest generation is compared, without --a
+what is live, or what was live before it. Neither need be published.
 """
 
 import argparse
@@ -22,17 +24,18 @@ from jobs.contract import names
 from jobs.contract.errors import BadInput, NocturneError
 from jobs.contract.generations import Manifest, generation_id
 from jobs.contract.settings import Settings, load_settings
-from jobs.reporting.html import render
+from jobs.reporting.html import number, render
 from jobs.stores import parts
-from jobs.stores.catalogue import Catalogue
-from jobs.stores.documents import Documents
+from jobs.stores.catalogue import Catalogue, Song
+from jobs.stores.documents import Documents, in_batches
 from jobs.stores.generations import Generations
 from jobs.stores.manifests import read_manifest
 from jobs.stores.objects import Objects
-from jobs.training.comparison import TOP, Lists, best, mix
+from jobs.training.comparison import TOP, Lists, Mix, Summary, best, mix, summary
 
 LISTENERS = 20
 READ_MS = 60_000
+UNHEARD, ALL, NEXT = "home, unheard", "home, all songs", "next"
 
 
 @dataclass(frozen=True)
@@ -47,9 +50,7 @@ class Model:
     metrics: dict[str, float]
 
     def home(self, user: str) -> list[str]:
-        """Return the listener's ten best songs that they had not heard."""
-        if user in self.nightly:
-            return self.nightly[user][:TOP]
+        """Return the ten songs nearest to the listener, heard or not."""
         return best(self.users[user], self.ids, self.items)
 
     def next(self, user: str, song: str, user_weight: float) -> list[str]:
@@ -61,6 +62,16 @@ class Model:
         return best(query, self.ids, self.items, song)
 
 
+@dataclass(frozen=True)
+class Listener:
+    """One listener's lists, and what those of both sides are made of, by kind of list."""
+
+    user_id: str
+    current: str
+    lists: dict[str, Lists]
+    mixes: dict[str, tuple[Mix, Mix]]
+
+
 def read_model(settings: Settings, generation: str) -> Model:
     """Read a generation from the lake; raises BadInput where it is not there."""
     manifest = read_manifest(settings, generation)
@@ -70,14 +81,8 @@ def read_model(settings: Settings, generation: str) -> Model:
     if manifest.lists:
         lists = parts.read_part(settings, names.lists_path(generation))
         nightly = dict(zip(lists["id"].to_pylist(), lists["songs"].to_pylist(), strict=True))
-    return Model(
-        manifest,
-        dict(zip(users, vectors, strict=True)),
-        ids,
-        items,
-        nightly,
-        _metrics(settings, generation),
-    )
+    by_user = dict(zip(users, vectors, strict=True))
+    return Model(manifest, by_user, ids, items, nightly, _metrics(settings, generation))
 
 
 def _metrics(settings: Settings, generation: str) -> dict[str, float]:
@@ -91,67 +96,96 @@ def _metrics(settings: Settings, generation: str) -> dict[str, float]:
     return {}
 
 
+def listed(
+    before: Model, after: Model, user: str, user_weight: float
+) -> tuple[str, dict[str, Lists]]:
+    """Return the song that plays and the listener's lists of both models, by kind.
+
+    The song is the nearest one of the first model that the second one knows, too.
+    """
+    home = Lists(before.home(user), after.home(user))
+    known = {*after.ids}
+    current = next((song for song in home.before if song in known), home.before[0])
+    following = Lists(*(m.next(user, current, user_weight) for m in (before, after)))
+    unheard = {}
+    if user in before.nightly and user in after.nightly:
+        unheard = {UNHEARD: Lists(before.nightly[user][:TOP], after.nightly[user][:TOP])}
+    return current, unheard | {NEXT: following, ALL: home}
+
+
 def compare(settings: Settings, a: str, b: str, listeners: int, seed: int) -> dict[str, Any]:
     """Return what the page shows: both models and the lists of the sampled listeners."""
     before, after = read_model(settings, a), read_model(settings, b)
     common = sorted(before.users.keys() & after.users.keys())
     if not common:
         raise BadInput(f"no listener has a vector of both {a} and {b}: nothing to compare")
-    sampled = random.Random(seed).sample(common, min(listeners, len(common)))
-    rows: list[dict[str, Any]] = []
-    for user in sampled:
-        home = Lists(before.home(user), after.home(user))
-        current = (home.before or home.after or [""])[0]
-        weight = settings.session_user_weight
-        following = Lists(*(m.next(user, current, weight) for m in (before, after)))
-        rows.append({"user": user, "home": home, "current": current, "next": following})
-    songs = _songs(settings, rows)
     with closing(Documents(settings)) as documents:
         artists = documents.artists()
-    ranks = {track: place for place, track in enumerate(after.manifest.popular, start=1)}
-    for row in rows:
-        for kind in ("home", "next"):
-            lists = row[kind]
-            row[f"{kind}_mix"] = [
-                mix(found, artists, ranks) for found in (lists.before, lists.after)
-            ]
+        places = {track: place for place, track in enumerate(documents.by_plays(), start=1)}
+    rows = []
+    for user in random.Random(seed).sample(common, min(listeners, len(common))):
+        current, lists = listed(before, after, user, settings.session_user_weight)
+        mixes = {
+            kind: (mix(each.before, artists, places), mix(each.after, artists, places))
+            for kind, each in lists.items()
+        }
+        rows.append(Listener(user, current, lists, mixes))
     return {
         "models": [before, after],
         "rows": rows,
-        "songs": songs,
-        "overlap": {
-            kind: float(np.mean([row[kind].overlap for row in rows])) for kind in ("home", "next")
-        },
+        "songs": _songs(settings, rows),
+        "summaries": summaries(rows),
         "new": len(after.users.keys() - before.users.keys()),
         "gone": len(before.users.keys() - after.users.keys()),
     }
 
 
-def _songs(settings: Settings, rows: list[dict[str, Any]]) -> dict[str, dict[str, Any]]:
-    wanted = {row["current"] for row in rows}
-    for row in rows:
-        for kind in ("home", "next"):
-            wanted |= {*row[kind].before, *row[kind].after}
-    found: dict[str, dict[str, Any]] = {}
-    ids = sorted(wanted)
+def summaries(rows: list[Listener]) -> dict[str, Summary]:
+    """Return each kind of list over the listeners who have it."""
+    found = {}
+    for kind in (UNHEARD, NEXT, ALL):
+        having = [row for row in rows if kind in row.lists]
+        if having:
+            lists, mixes = [r.lists[kind] for r in having], [r.mixes[kind] for r in having]
+            found[kind] = summary(lists, mixes)
+    return found
+
+
+def _songs(settings: Settings, rows: list[Listener]) -> dict[str, Song]:
+    every = [each for row in rows for each in row.lists.values()]
+    wanted = {song for each in every for song in (*each.before, *each.after)}
+    found: dict[str, Song] = {}
     with closing(Catalogue(settings, READ_MS)) as catalogue:
-        for start in range(0, len(ids), 100):
-            found |= catalogue.songs(ids[start : start + 100])
+        for some in in_batches(sorted(wanted), 100):
+            found |= catalogue.songs(some)
     return found
 
 
 def chosen(settings: Settings, a: str | None, b: str | None) -> tuple[str, str]:
     """Return which two are compared; raises BadInput where there are no two."""
     with closing(Generations(settings)) as generations:
-        live = generations.live().generation
+        live, were_live = generations.live().generation, generations.servable()
         everything = [str(document["_id"]) for document in generations.all()]
-    first = a or live
-    if first is None:
-        raise BadInput("nothing is live: say which two, --a and --b")
-    second = b or next((g for g in everything if g != first), None)
-    if second is None:
-        raise BadInput(f"there is no generation besides {first}")
-    return first, second
+    after = b or next((g for g in everything if g != a), None)
+    if after is None:
+        raise BadInput(f"there is no generation besides {a}" if a else "there is no generation yet")
+    before = a or next((g for g in (live, *were_live) if g not in (None, after)), None)
+    if before is None:
+        raise BadInput(f"nothing besides {after} was ever live: say which other one, --a")
+    return before, after
+
+
+def lines(summaries: dict[str, Summary]) -> list[str]:
+    """Return a table: a row per kind of list, before -> after."""
+    head = f"{'list':16}{'listeners':>10}{'overlap@10':>11}{'artists':>14}{'top artist':>16}"
+    rows = [head + f"{'median place':>18}{'shift':>8}"]
+    for kind, found in summaries.items():
+        cells = [f"{found.before.artists:.1f} -> {found.after.artists:.1f}"]
+        for name in ("top_share", "place"):
+            cells.append(" -> ".join(number(getattr(m, name)) for m in (found.before, found.after)))
+        row = f"{kind:16}{found.listeners:10}{found.overlap:11.2f}{cells[0]:>14}"
+        rows.append(row + f"{cells[1]:>16}{cells[2]:>18}{number(found.shift):>8}")
+    return rows
 
 
 def main(argv: list[str] | None = None) -> int:
@@ -172,13 +206,12 @@ def main(argv: list[str] | None = None) -> int:
         a, b = chosen(settings, args.a, args.b)
         found = compare(settings, a, b, args.listeners, args.seed)
         page = render("comparison.html", **found).encode()
-        key = f"{names.MODELS}/{b}/compare_{a}.html"
+        key = names.comparison_key(a, b)
         Objects(settings).put(settings.lake_bucket, key, page, "text/html; charset=utf-8")
     except NocturneError as error:
         print(f"compare: {error}", file=sys.stderr)
         return 1
-    for kind, overlap in found["overlap"].items():
-        print(f"compare: {kind}: overlap@{TOP} {overlap:.2f} over {len(found['rows'])} listeners")
+    print(*lines(found["summaries"]), sep="\n")
     print(f"compare: {key}")
     if args.out:
         args.out.mkdir(parents=True, exist_ok=True)

@@ -3,11 +3,18 @@
 from collections import Counter
 from collections.abc import Callable, Iterator
 from contextlib import closing
+from fnmatch import fnmatch
 
 from jobs.contract.erasure import Erased
-from jobs.contract.names import LANDING_USERS, MASTER_USERS, MASTER_USERS_REJECTED, MODELS
+from jobs.contract.names import (
+    LANDING_USERS,
+    MASTER_USERS,
+    MASTER_USERS_REJECTED,
+    MODELS,
+    comparison_key,
+)
 from jobs.contract.settings import Settings
-from jobs.maintenance.files import Rewritten, parquet_without, row_count, users_without
+from jobs.maintenance.files import Rewritten, parquet_without, row_count, shown_in, users_without
 from jobs.stores import lake_rows
 from jobs.stores.cache import Cache
 from jobs.stores.documents import Documents
@@ -17,6 +24,7 @@ from jobs.stores.objects import Objects
 
 USER_FACTORS = f"{MODELS}/*/user_factors"
 NIGHTLY_LISTS = f"{MODELS}/*/nightly_lists"
+COMPARISONS = comparison_key("*", "*")
 SERVED_LISTS = "MongoDB nightly lists"
 STATISTICS = "statistics in master/"
 DOCUMENTS = "MongoDB users"
@@ -83,13 +91,17 @@ class ServedTraces:
             return {
                 USER_FACTORS: sum(gone for _, _, (_, gone) in self._parts("user_factors")),
                 NIGHTLY_LISTS: sum(gone for _, _, (_, gone) in self._parts("nightly_lists")),
+                COMPARISONS: sum(shown for _, shown in self._comparisons()),
                 SERVED_LISTS: sum(len(self._listed(lists, g)) for g in lists.generations()),
                 DOCUMENTS: len(self._ours(documents.user_ids)),
                 RECENT_PLAYS: len(self._ours(cache.listeners)),
             }
 
     def remove(self) -> None:
-        """Remove all of it, and say how many listeners each generation has left."""
+        """Remove all of it, and say how many listeners each generation has left.
+
+        A page that compares lists goes whole: it shows who was sampled, and can be made again.
+        """
         left: Counter[str] = Counter()
         for key, body, (kept, _) in self._parts("user_factors"):
             if kept != body:
@@ -98,6 +110,9 @@ class ServedTraces:
         for key, body, (kept, _) in self._parts("nightly_lists"):
             if kept != body:
                 _put(self._objects, self._settings, key, kept)
+        for key, shown in self._comparisons():
+            if shown:
+                self._objects.delete_below(self._settings.lake_bucket, key)
         with closing(GenerationLists(self._settings)) as lists:
             for generation in lists.generations():
                 lists.forget(generation, self._listed(lists, generation))
@@ -115,6 +130,12 @@ class ServedTraces:
 
     def _listed(self, lists: GenerationLists, generation: str) -> list[str]:
         return [user for user in lists.listeners(generation) if self._erased.is_id(user)]
+
+    def _comparisons(self) -> Iterator[tuple[str, int]]:
+        for key in self._objects.keys(self._settings.lake_bucket, f"{MODELS}/"):
+            if fnmatch(key, COMPARISONS):
+                body = self._objects.get(self._settings.lake_bucket, key)
+                yield key, shown_in(body, self._erased)
 
     def _parts(self, part: str) -> Iterator[tuple[str, bytes, Rewritten]]:
         """Yield each file of this part of every generation."""

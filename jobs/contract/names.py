@@ -95,6 +95,11 @@ def report_page_key(generation: str) -> str:
     return f"{MODELS}/{generation}/report.html"
 
 
+def comparison_key(before: str, after: str) -> str:
+    """Return the object key of the page that shows two generations' lists side by side."""
+    return f"{MODELS}/{after}/compare_{before}.html"
+
+
 def cover_key(track_id: str) -> str:
     """Return the object key of a song's cover in the media bucket."""
     return f"covers/{track_id}.svg"

@@ -5,8 +5,10 @@ import csv
 import gzip
 import io
 import json
+import re
 import zlib
 from collections.abc import Callable, Iterator, Sequence
+from html import unescape
 from pathlib import PurePosixPath
 from typing import Any
 
@@ -59,6 +61,12 @@ def parquet_without(body: bytes, erased: Erased) -> Rewritten:
     kept = io.BytesIO()
     pq.write_table(file.read().filter(pa.array([not is_gone for is_gone in gone])), kept)
     return kept.getvalue(), sum(gone)
+
+
+def shown_in(body: bytes, erased: Erased) -> int:
+    """Return how many erased listeners' lists a page of compare.py shows."""
+    shown = re.findall(r'data-listener="([^"]*)"', body.decode())
+    return sum(erased.is_id(unescape(user_id)) for user_id in shown)
 
 
 def row_count(body: bytes) -> int:

@@ -95,6 +95,12 @@ class Documents:
         found = self._db[names.SONGS].find({"artist_id": {"$ne": None}}, {"artist_id": 1})
         return {str(d["_id"]): str(d["artist_id"]) for d in found}
 
+    def by_plays(self) -> list[str]:
+        """Return every song's track id, the most played of all times first, equals by id."""
+        found = self._db[names.SONGS].find({}, {"plays_cumulative": 1})
+        counts = [(-int(d.get("plays_cumulative") or 0), str(d["_id"])) for d in found]
+        return [track_id for _, track_id in sorted(counts)]
+
     def user_ids(self) -> Iterator[str]:
         """Yield the id of every user, in no order."""
         return (str(d["_id"]) for d in self._db[names.USERS].find({}, {"_id": 1}))

@@ -40,24 +40,61 @@ class Mix:
     """Of one list: how many artists, the share of the most frequent one (None: none is known),
     and the median place of its songs among all by popularity (1: the most played)."""
 
-    artists: int
+    artists: float
     top_share: float | None
-    popularity_rank: float | None
+    place: float | None
 
 
-def mix(songs: Sequence[str], artists: Mapping[str, str], ranks: Mapping[str, int]) -> Mix:
-    """Return what a list is made of; songs without artist or rank are left out of each."""
+@dataclass(frozen=True)
+class Summary:
+    """One kind of list over all listeners: means, but for `place` and `shift`, which are medians.
+
+    `shift` is by how many places a listener's list moved; above 0 it is less popular than before.
+    """
+
+    listeners: int
+    overlap: float
+    before: Mix
+    after: Mix
+    shift: float | None
+
+
+def mix(songs: Sequence[str], artists: Mapping[str, str], places: Mapping[str, int]) -> Mix:
+    """Return what a list is made of; songs without artist or place are left out of each."""
     known = Counter(artists[song] for song in songs if song in artists)
-    places = [ranks[song] for song in songs if song in ranks]
     return Mix(
         artists=len(known),
         top_share=max(known.values()) / known.total() if known else None,
-        popularity_rank=float(np.median(places)) if places else None,
+        place=_median([places[song] for song in songs if song in places]),
     )
+
+
+def summary(lists: Sequence[Lists], mixes: Sequence[tuple[Mix, Mix]]) -> Summary:
+    """Return one kind of list over its listeners, of whom there is at least one."""
+    befores, afters = zip(*mixes, strict=True)
+    pairs = [(b.place, a.place) for b, a in mixes]
+    shifts = [a - b for b, a in pairs if a is not None and b is not None]
+    overlap = float(np.mean([each.overlap for each in lists]))
+    return Summary(len(lists), overlap, _middle(befores), _middle(afters), _median(shifts))
 
 
 def best(query: Floats, ids: Sequence[str], items: Floats, without: str | None = None) -> list[str]:
     """Return the ten songs of highest inner product, exactly; equal ones by id."""
     scores = items @ query
-    order = sorted(range(len(ids)), key=lambda n: (-scores[n], ids[n]))[: TOP + 1]
+    many = min(TOP + 1, len(ids))
+    least = np.partition(scores, -many)[-many]
+    order = sorted(np.flatnonzero(scores >= least).tolist(), key=lambda n: (-scores[n], ids[n]))
     return [ids[n] for n in order if ids[n] != without][:TOP]
+
+
+def _middle(mixes: Sequence[Mix]) -> Mix:
+    shares = [each.top_share for each in mixes if each.top_share is not None]
+    return Mix(
+        artists=float(np.mean([each.artists for each in mixes])),
+        top_share=float(np.mean(shares)) if shares else None,
+        place=_median([each.place for each in mixes if each.place is not None]),
+    )
+
+
+def _median(values: Sequence[float]) -> float | None:
+    return float(np.median(values)) if values else None

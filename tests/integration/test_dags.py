@@ -264,14 +264,17 @@ def test_a_backfill_of_two_days_trains_two_generations_in_order(
 def test_two_generations_are_compared_for_the_same_listeners(stack, published, tmp_path):
     asked = ("--a", published.generation, "--listeners", "5", "--out", str(tmp_path))
     printed = stack.done("compare", *asked)
-    assert "home: overlap@10" in printed
+    table = {line[:16].strip(): line[16:].split() for line in printed.splitlines()[:4]}
+    assert list(table) == ["list", "home, unheard", "next", "home, all songs"]
+    assert {row[0] for row in table.values()} == {"listeners", "5"}
     (page,) = tmp_path.iterdir()
     key = printed.splitlines()[-2].removeprefix("compare: ")
     body = Objects(stack.settings).get(stack.settings.lake_bucket, key)
     assert page.read_bytes() == body
     text = body.decode()
     assert published.generation in text
-    assert text.count("<h2>") == 5
+    assert text.count("<h2 data-listener=") == 5
+    assert not any(line.count("None") for line in (*text.splitlines(), printed))
     refused = stack.run(["python", "jobs/compare.py", "--a", "g20000101T0000_00000000"])
     assert refused.returncode == 1
     assert "there is no trained generation" in refused.stderr

@@ -16,6 +16,7 @@ from jobs.contract import names
 from jobs.contract.erasure import listener_hash
 from jobs.stores.cache import RECENT, Cache
 from jobs.stores.objects import Objects
+from tests.comparisons import comparison_page
 from tests.integration.lake import quarantine, raw_logs, rows
 from tests.integration.stack import Stack
 
@@ -23,6 +24,10 @@ ANN, BOB = "erasure-ann", "erasure-bob"
 OWN = {"NOCTURNE_LAKE_BUCKET": "erasure", "NOCTURNE_MONGO_DB": "nocturne_erasure"}
 GENERATION = "g20260101T0000_aaaaaaaa"
 FACTORS = f"{names.user_factors_path(GENERATION)}/part-00000.parquet"
+PAGES = {
+    names.comparison_key("g20250101T0000_00000001", GENERATION): (ANN, BOB),
+    names.comparison_key("g20250101T0000_00000002", GENERATION): (BOB,),
+}
 USERS = "".join(json.dumps({"user_id": u, "name": f"{u}!"}) + "\n" for u in (ANN, BOB))
 
 
@@ -67,6 +72,8 @@ def known(stack, settings, own_db, log):
         settings.lake_bucket, f"{names.LANDING_USERS}/u.jsonl", USERS.encode(), "text/plain"
     )
     objects.put(settings.lake_bucket, FACTORS, factors(), "application/octet-stream")
+    for key, user_ids in PAGES.items():
+        objects.put(settings.lake_bucket, key, comparison_page(*user_ids).encode(), "text/html")
     jobs(stack, ("import_logs", str(log), "--format", "nocturne"), ("etl_users",))
     row = raw_logs(settings).filter(pa.compute.field("user_id") == ANN).slice(0, 1)
     streamed = pa.table(
@@ -141,6 +148,9 @@ def test_an_erased_listener_is_nowhere(stack, settings, own_db, known, log):
 
     assert traces(settings, own_db, ANN) == set()
     assert kinds(traces(settings, own_db, BOB)) == kinds(others) - {names.LANDING_LOGS}
+    assert names.comparison_key("g20250101T0000_00000002", GENERATION) in traces(
+        settings, own_db, BOB
+    )
     assert raw_logs(settings)["user_id"].to_pylist() == [BOB, BOB]
     (refused,) = quarantine(settings)["raw"].to_pylist()
     assert json.loads(refused)["user_id"] == BOB
