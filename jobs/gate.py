@@ -57,9 +57,9 @@ def decide(settings: Settings, generation: str, override: str | None, by: str) -
         after = State.GATED if verdict["passed"] else State.REJECTED
         with closing(Generations(settings)) as generations:
             generations.record_verdict(generation, after, verdict)
-        if not found and manifest.tuned_by:
+        if manifest.tuned_by:
             with closing(TunedParams(settings)) as tuned:
-                tuned.promote(manifest.tuned_by)
+                tuned.judge(manifest.tuned_by, passed=not found)
     if report:
         page = evaluation_html(report, verdict).encode()
         key = names.report_page_key(generation)

@@ -46,13 +46,13 @@ class Order:
 
 
 def tuned(settings: Settings, candidate: bool) -> tuple[Settings, str | None]:
-    """Return the settings with the parameters that a tuning found, and the study's name.
+    """Return the settings with the parameters that a tuning found, and which winner they are.
 
-    Those that are the default since they passed the gate, if there are any; or the `candidate`
-    that has not: raises BadInput where there is none.
+    Those that are the default since they passed the gate, if there are any; or the `candidate`,
+    which was proposed last: raises BadInput where there is none.
     """
     with closing(TunedParams(settings)) as store:
-        found = store.candidate() if candidate else store.default()
+        found = store.proposed() if candidate else store.default()
     if found is None:
         if candidate:
             raise BadInput("no tuning has proposed anything: run tune_als first")
@@ -209,10 +209,10 @@ def main(argv: list[str] | None = None) -> int:
         if like:
             settings, order = repetition(settings, like, generation)
         else:
-            study = None
+            winner = None
             if not own:
-                settings, study = tuned(settings, candidate)
-            order = Order(as_of, generation or new_generation_id(as_of), tuned_by=study)
+                settings, winner = tuned(settings, candidate)
+            order = Order(as_of, generation or new_generation_id(as_of), tuned_by=winner)
         manifest = train(settings, order)
     except NocturneError as error:
         print(f"train_als: {error}", file=sys.stderr)

@@ -59,8 +59,8 @@ class Norms(BaseModel):
 class Manifest(BaseModel):
     """What made a generation. Written last, so its presence says that training is whole.
 
-    `tuned_by` is the study that found the parameters, `neighbours` are the songs that have
-    session neighbours, `lists` the listeners that have a nightly list.
+    `tuned_by` is the study and trial that found the parameters, `neighbours` are the songs that
+    have session neighbours, `lists` the listeners that have a nightly list.
     """
 
     model_config = ConfigDict(frozen=True)

@@ -309,6 +309,17 @@ def test_tuned_parameters_become_the_default_when_they_pass(lab: Lab, evaluated:
         lab.done("evaluate", f"--generation={TUNED}", "--test-days=1")
         assert "passes" in lab.done("gate", f"--generation={TUNED}")
         assert (tuned.default() or {})["_id"] == "a study"
+        assert tuned.candidate() is None
+        tuned.propose("another", params | {"reg": 0.3}, 0.95, 0.9)
+        tuned.judge("another", passed=False)
+        assert tuned.candidate() is None
+        assert (tuned.default() or {})["_id"] == "a study"
+        assert (tuned.proposed() or {})["_id"] == "another"  # a person may try it once more
+        tuned.judge("another", passed=True)
+        tuned.judge("a study", passed=True)  # of a night that began with it
+        assert (tuned.default() or {})["_id"] == "another"
+        tuned.propose("a study", params, 0.96, 0.95)
+        tuned.judge("a study", passed=True)
         settings, study = train_als.tuned(lab.settings, candidate=False)
         assert (settings.weighting, settings.half_life, study) == ("clipped", 60.0, "a study")
         assert "1 tuned parameters" in lab.done("tune_als", "--forget")
