@@ -8,6 +8,7 @@ from pyspark.sql import DataFrame
 from pyspark.sql import functions as F
 
 from jobs.training.als import Factors, collect_factors
+from jobs.training.metrics import Ints
 from jobs.training.ranking import Floats, blocks
 
 
@@ -49,7 +50,15 @@ def _ranked(
     lists = []
     for line, own in zip(scores, rows["own"], strict=True):
         if own is not None:
-            line[place.get_indexer(own)] = -np.inf
-        best = np.argsort(-line, kind="stable")[:top]
-        lists.append(list(ids[best[np.isfinite(line[best])]]))
+            at = place.get_indexer(own)
+            line[at[at >= 0]] = -np.inf
+        lists.append(list(ids[_best(line, top)]))
     return pd.DataFrame({"id": rows["id"].to_numpy(), "songs": lists})
+
+
+def _best(scores: Floats, top: int) -> Ints:
+    """Return the places of the `top` finite scores, best first; sorts no more than it must."""
+    last = max(len(scores) - top, 0)
+    best = np.flatnonzero(scores >= np.partition(scores, last)[last])  # all ties at the border
+    best = best[np.isfinite(scores[best])]
+    return best[np.argsort(-scores[best], kind="stable")][:top]

@@ -102,7 +102,8 @@ class Ladder:
     ) -> Answer | None:
         """Answer from what the night left in MongoDB, topped up with popular songs.
 
-        None where MongoDB is away too, or knows neither the song nor the listener.
+        None where MongoDB is away too, or nothing but popular songs is left. The best song's
+        origin names the answer.
         """
         if "mongodb" in degraded:
             return None
@@ -118,8 +119,11 @@ class Ladder:
         except Away as away:
             degraded.append(away.part)
             return None
-        strategy = "song_neighbours" if near else "nightly_list"
-        return Answer(generation, strategy, list(degraded), picks)
+        best = picks[0].song["track_id"] if picks else None
+        for strategy, prepared in (("song_neighbours", near), ("nightly_list", nightly)):
+            if best in dict(prepared):
+                return Answer(generation, strategy, list(degraded), picks)
+        return None
 
     def _taste(self, wish: Wish, generation: str) -> Taste | None:
         user = self.sources.user_vector(generation, wish.user_id)

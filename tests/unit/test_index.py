@@ -11,7 +11,18 @@ from jobs.index.retire import to_retire
 from jobs.index.servable import why_not
 from jobs.index.verdict import Found, problems
 
-SOUND = Found(lake_users=5, lake_items=7, bad=0, mongo_users=5, milvus_items=7, recall=1.0)
+SOUND = Found(
+    lake_users=5,
+    lake_items=7,
+    bad=0,
+    mongo_users=5,
+    milvus_items=7,
+    recall=1.0,
+    lake_neighbours=6,
+    lake_lists=5,
+    mongo_neighbours=6,
+    mongo_lists=5,
+)
 
 
 def test_recall_counts_what_is_among_the_exact_best_ten():
@@ -39,6 +50,8 @@ def test_recall_with_fewer_songs_than_ten():
     [
         ({"mongo_users": 4}, "4 in MongoDB"),
         ({"milvus_items": 8}, "8 in Milvus"),
+        ({"mongo_neighbours": 0}, "neighbours of 6 songs in the lake, of 0 in MongoDB"),
+        ({"mongo_lists": 4}, "5 nightly lists in the lake, 4 in MongoDB"),
         ({"bad": 1}, "NaN"),
         ({"recall": 0.94}, "0.940"),
     ],

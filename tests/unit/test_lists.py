@@ -35,6 +35,21 @@ def test_the_best_unheard_songs_in_order(world, top):
         assert found[user] == best
 
 
+def test_equal_songs_stand_by_their_ids_and_strangers_change_nothing(spark):
+    """A song of the window without a vector is nobody's last song."""
+    vector = "id string, vector array<float>"
+    users = spark.createDataFrame([("u", [1.0]), ("v", [1.0])], vector)
+    items = spark.createDataFrame([(f"s{n}", [float(n < 8)]) for n in range(9)], vector)
+    heard = spark.createDataFrame([("u", "s3"), ("u", "?")], "user_id string, track_id string")
+    found = nightly_lists(Factors(users, items.repartition(3)), heard, 5).collect()
+    assert {row.id: row.songs for row in found} == {
+        "u": ["s0", "s1", "s2", "s4", "s5"],
+        "v": ["s0", "s1", "s2", "s3", "s4"],
+    }
+    found = nightly_lists(Factors(users, items), heard, 20).collect()
+    assert {row.id: row.songs[-1] for row in found} == {"u": "s8", "v": "s8"}
+
+
 def test_who_has_heard_everything_gets_an_empty_list(spark, world):
     _, items, _, factors, _ = world
     everything = spark.createDataFrame(

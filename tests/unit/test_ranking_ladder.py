@@ -175,6 +175,25 @@ def test_without_the_index_the_night_has_prepared_something(memory, ladder, snap
         assert (answer.strategy, ids(answer)) == ("nightly_list", ["s7", "s9", "s0", "s2", "s3"])
 
 
+@pytest.mark.parametrize(
+    ("unwanted", "strategy", "listed"),
+    [
+        ({"s1"}, "song_neighbours", ["s9", "s7"]),
+        ({"s1", "s9"}, "nightly_list", ["s7", "s0"]),
+        ({"s1", "s9", "s7"}, "popular", ["s0", "s2"]),
+    ],
+)
+def test_an_answer_is_named_after_what_is_in_it(
+    memory, ladder, snapshot, unwanted, strategy, listed
+):
+    """A neighbour that is no song of the catalogue names nothing either."""
+    memory.away = {"milvus"}
+    memory.near = {"s1": [("withdrawn", 0.9), ("s9", 0.8)]}
+    memory.prepared = {"u": ["s7"]}
+    answer = ladder.answer(Wish("u", 2, "s1", frozenset(unwanted)), snapshot)
+    assert (answer.strategy, ids(answer), answer.degraded) == (strategy, listed, ["milvus"])
+
+
 def test_what_the_night_prepared_is_capped_by_artist_too(memory, ladder, snapshot):
     memory.away = {"milvus"}
     memory.prepared = {"u": ["s7", "s8", "s9", "s6"]}
