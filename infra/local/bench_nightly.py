@@ -35,7 +35,7 @@ from jobs.stores.vectors import Vectors
 
 OWN = "bench-nightly"
 REPORTS = ROOT / "reports"
-LISTENERS, SONGS = 1_200, 2_400
+LISTENERS, SONGS = 600, 2_400
 TIMES = 10
 STEPS = ("train", "evaluate", "gate", "index", "publish")
 
