@@ -101,7 +101,7 @@ def settings_environment(local: Local) -> dict[str, str]:
         "CHECKPOINT_DIR": str(local.state / "checkpoints"),
         "TUNING_DIR": str(local.state / "tuning"),
         "SUPERVISOR_URL": f"http://nocturne:{made['supervisor']}@{HOST}:{local.supervisor_port}/RPC2",
-        "SERVING_URL": f"http://{HOST}:{local.app_port}",
+        "SERVING_URL": _serving_url(local),
         "TOKEN_SECRET": made["token"],
     }
     own = {PREFIX + name.upper(): str(getattr(local, name)) for name in Local.model_fields}
@@ -111,6 +111,12 @@ def settings_environment(local: Local) -> dict[str, str]:
         if (value := os.environ.get(PREFIX + name.upper())) is not None
     }
     return given | own | {PREFIX + name: value for name, value in addresses.items()}
+
+
+def _serving_url(local: Local) -> str:
+    """Return the app's address, or nothing where the caller does not want it to be asked."""
+    asked = os.environ.get(f"{PREFIX}SERVING_URL") != ""
+    return f"http://{HOST}:{local.app_port}" if asked else ""
 
 
 def environment(local: Local) -> dict[str, str]:

@@ -7,7 +7,7 @@ import sys
 
 import pytest
 
-from infra.local.config import Local
+from infra.local.config import Local, settings_environment
 from infra.local.install import ROOT
 from infra.local.programs import programs
 
@@ -52,3 +52,17 @@ def test_stores_stop_after_what_uses_them(monkeypatch, priority):
     assert found
     stores = {"mongo", "redis", "minio", "kafka", "milvus"}
     assert all((p.name in stores) == (priority == 10) for p in found)
+
+
+@pytest.mark.parametrize(
+    ("given", "address"),
+    [(None, "http://127.0.0.1:8123"), ("http://other", "http://127.0.0.1:8123"), ("", "")],
+)
+def test_the_app_is_asked_before_a_switch_unless_that_is_switched_off(
+    tmp_path, monkeypatch, given, address
+):
+    monkeypatch.delenv("NOCTURNE_SERVING_URL", raising=False)
+    if given is not None:
+        monkeypatch.setenv("NOCTURNE_SERVING_URL", given)
+    found = settings_environment(Local(state=tmp_path, app_port=8123))
+    assert found["NOCTURNE_SERVING_URL"] == address
