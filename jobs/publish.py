@@ -7,8 +7,10 @@ but mends what an interrupted run left: states, the alias, vectors of retired ge
 
 import argparse
 import sys
+import time
 from collections.abc import Callable
 from contextlib import closing
+from datetime import UTC, datetime
 
 from pymongo.errors import PyMongoError
 
@@ -21,8 +23,11 @@ from jobs.smoke import Smoke
 from jobs.stores.away import stores_named
 from jobs.stores.documents import Documents
 from jobs.stores.generation_lists import GenerationLists
-from jobs.stores.generations import Generations
+from jobs.stores.generations import Generations, Pointer
 from jobs.stores.vectors import AWAY, Vectors
+
+FOLLOW_SECONDS = 2.0
+"""Serving has followed the pointer by then."""
 
 
 class Publisher:
@@ -42,46 +47,58 @@ class Publisher:
         for store in stores:
             store.close()
 
+    def live(self) -> str | None:
+        """Return what is live."""
+        return self._generations.live().generation
+
     def roll_back(self, to: str | None, reason: str, by: str) -> list[str]:
         """Make an earlier generation live (None: what was live before), for a reason.
 
         Raises NotPublished where there is none to go back to.
         """
-        live = self._generations.live().generation
-        earlier = [g for g in self._generations.servable() if g != live]
+        pointer = self._generations.settle()
+        earlier = [g for g in self._generations.servable() if g != pointer.generation]
         if to is None and not earlier:
-            raise NotPublished(f"there is nothing to go back to: only {live} is kept")
+            raise NotPublished(f"there is nothing to go back to: only {pointer.generation} is kept")
         chosen = to or earlier[0]
-        document = self._generations.find(chosen)
-        if document and State(document["state"]) not in (State.LIVE, State.RETIRED):
-            raise NotPublished(
-                f"{chosen} is {document['state']} and was never live: publish it instead"
-            )
-        return self.publish(chosen, by=by, reason=reason or "rollback")
+        state = self._state(chosen)
+        if state not in (State.LIVE, State.RETIRED):
+            raise NotPublished(f"{chosen} is {state}, it was not live: publish it instead")
+        return self._make_live(chosen, pointer, by=by, reason=reason or "rollback")
 
-    def publish(self, generation: str, **why: str) -> list[str]:
-        """Make one generation live; return what could not be tidied up afterwards.
-
-        `why` is kept in the history of the generations that change.
+    def publish(self, generation: str) -> list[str]:
+        """Make a new generation live; return what could not be tidied up afterwards.
 
         Raises NotPublished, with the pointer as it was, when the generation cannot serve or
-        somebody else switched meanwhile.
+        was live before, or when somebody else switched meanwhile.
         """
         # Read before the checks, so that a switch during them is noticed.
-        pointer = self._generations.live()
-        if pointer.generation == generation:
-            self._generations.settle()
-            print(f"publish: {generation} is live already (fence {pointer.fence})")
-        else:
-            self._check(generation)
-            now = self._generations.switch(generation, pointer, **why)
-            print(f"publish: {generation} is live (fence {now.fence}), was {pointer.generation}")
-        return self._tidy(generation)
+        pointer = self._generations.settle()
+        if self._state(generation) == State.RETIRED:
+            raise NotPublished(
+                f"{generation} was not published: it was live before, and is not made live again "
+                f"by itself. To go back to it: make rollback TO={generation}"
+            )
+        return self._make_live(generation, pointer)
 
-    def _check(self, generation: str) -> None:
+    def _make_live(self, generation: str, pointer: Pointer, **why: str) -> list[str]:
+        """Switch to a generation; `why` is kept in the history of those that change."""
+        if pointer.generation == generation:
+            print(f"publish: {generation} is live already (fence {pointer.fence})")
+            return self._tidy(pointer)
+        self._check(generation)
+        now = self._generations.switch(generation, pointer, **why)
+        print(f"publish: {generation} is live (fence {now.fence}), was {pointer.generation}")
+        return self._tidy(now)
+
+    def _state(self, generation: str) -> State:
         document = self._generations.find(generation)
         if document is None:
             raise NotPublished(f"there is no generation {generation}: see train_als")
+        return State(document["state"])
+
+    def _check(self, generation: str) -> None:
+        document = self._generations.find(generation) or {}
         reason = why_not(State(document["state"]), bool(document.get("gone")))
         if reason:
             raise NotPublished(f"{generation} was not published: {reason}")
@@ -100,18 +117,29 @@ class Publisher:
             )
         self._smoke.test(generation)
 
-    def _tidy(self, live: str) -> list[str]:
+    def _tidy(self, pointer: Pointer) -> list[str]:
         """Move the alias, then remove what no longer serves; each failure is one sentence."""
+        live = str(pointer.generation)
+        alias = _attempt(lambda: self._vectors.point_alias(live))
+        warnings = [f"the alias could not be moved: {alias}"] if alias else []
         retired = to_retire(self._generations.servable(), live, self._keep)
         for generation in retired:
             # First out of the list of what may be rolled back to, then its vectors.
             self._generations.forget(generation)
-            print(f"publish: {generation} is no longer kept")
-        steps = [("the alias could not be moved", lambda: self._vectors.point_alias(live))]
         gone = {d["_id"] for d in self._generations.all() if d.get("gone")} - {live}
-        for generation in sorted(gone & {*retired, *self._vectors.generations()}):
-            steps.append((f"{generation} could not be removed", self._removal(generation)))
-        return [f"{failed}: {error}" for failed, step in steps if (error := _attempt(step))]
+        doomed = sorted(gone & {*retired, *self._vectors.generations()})
+        if not doomed:
+            return warnings
+        if not self._generations.claim(pointer):
+            for generation in retired:
+                self._generations.recall(generation)
+            return [*warnings, f"nothing was removed: somebody switched from {live} meanwhile"]
+        _wait_until_followed(pointer)
+        for generation in doomed:
+            print(f"publish: {generation} is no longer kept")
+            if error := _attempt(self._removal(generation)):
+                warnings.append(f"{generation} could not be removed: {error}")
+        return warnings
 
     def _removal(self, generation: str) -> Callable[[], None]:
         def remove() -> None:
@@ -121,6 +149,13 @@ class Publisher:
             self._vectors.drop(generation)
 
         return remove
+
+
+def _wait_until_followed(pointer: Pointer) -> None:
+    """Wait until nobody serves what was live before the last switch."""
+    now = datetime.now(UTC)
+    passed = (now - (pointer.published_at or now)).total_seconds()
+    time.sleep(min(FOLLOW_SECONDS, max(0.0, FOLLOW_SECONDS - passed)))
 
 
 def _attempt(step: Callable[[], None]) -> Exception | None:
@@ -144,7 +179,10 @@ def main(argv: list[str] | None = None) -> int:
     args = parser.parse_args(argv)
     try:
         with stores_named(), closing(Publisher(load_settings())) as publisher:
-            for generation in args.generation:
+            # A repeat goes on behind what an earlier run made live.
+            live = publisher.live()
+            done = args.generation.index(live) if live in args.generation else 0
+            for generation in args.generation[done:]:
                 for warning in publisher.publish(generation):
                     print(f"publish: warning: {warning}; the next run tries again", file=sys.stderr)
     except NocturneError as error:

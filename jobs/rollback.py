@@ -2,7 +2,7 @@
 
 The same switch as a publication: what goes live is checked and asked for over the app first,
 and nothing is deleted. Who did it, and why, is kept with both generations. The generation that was
-left stays servable; it is not published again unless somebody does.
+left stays servable; only a rollback makes it live again.
 """
 
 import argparse

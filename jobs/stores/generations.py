@@ -1,6 +1,6 @@
 """Which generations there are, and the one pointer that says which is live."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from typing import Any
 
@@ -17,11 +17,15 @@ from jobs.stores.documents import Document, database
 
 @dataclass(frozen=True)
 class Pointer:
-    """What is live. `fence` grows with every switch, so that a late publisher is refused."""
+    """What is live. `fence` grows with every switch, so that a late publisher is refused.
+
+    `why` is who switched and for what reason, where that was said.
+    """
 
     generation: str | None
     fence: int
     published_at: datetime | None = None
+    why: dict[str, str] = field(default_factory=dict)
 
 
 class Generations:
@@ -74,7 +78,7 @@ class Generations:
         found = self._db[names.SERVING_STATE].find_one({"_id": names.LIVE})
         if found is None:
             return Pointer(None, 0)
-        return Pointer(found["generation"], int(found["fence"]), found["published_at"])
+        return _pointer(found)
 
     def switch(self, generation: str, expected: Pointer, **why: str) -> Pointer:
         """Make a generation live if the pointer still is as `expected`: a compare-and-set.
@@ -85,40 +89,59 @@ class Generations:
         change = {
             "generation": generation,
             "collection": names.collection_name(generation),
-            "fence": expected.fence + 1,
             "published_at": datetime.now(UTC),
+            "why": why,
         }
-        only_if = {"_id": names.LIVE, "fence": expected.fence}
-        try:
-            found: Any = self._db[names.SERVING_STATE].find_one_and_update(
-                only_if,
-                {"$set": change},
-                upsert=expected.fence == 0,
-                return_document=ReturnDocument.AFTER,
-            )
-        except DuplicateKeyError:
-            found = None
-        if found is None:
+        now = self._advance(expected, change)
+        if now is None:
             raise NotPublished(
                 f"{generation} was not published: the pointer moved on from fence "
                 f"{expected.fence} meanwhile; look at what is live and try again"
             )
-        return self.settle(**why)
+        self.settle()
+        return now
 
-    def settle(self, **why: str) -> Pointer:
+    def claim(self, expected: Pointer) -> bool:
+        """Let every switch that was prepared before now be refused; False where one came first.
+
+        Whoever removes a generation claims between marking it `gone` and removing it: a
+        rollback to it either sees the mark or is refused.
+        """
+        return self._advance(expected, {}) is not None
+
+    def _advance(self, expected: Pointer, change: Document) -> Pointer | None:
+        try:
+            found: Any = self._db[names.SERVING_STATE].find_one_and_update(
+                {"_id": names.LIVE, "fence": expected.fence},
+                {"$set": change | {"fence": expected.fence + 1}},
+                upsert=expected.fence == 0,
+                return_document=ReturnDocument.AFTER,
+            )
+        except DuplicateKeyError:
+            return None
+        return _pointer(found) if found else None
+
+    def settle(self) -> Pointer:
         """Let the states say what the pointer says, which alone decides; return the pointer.
 
         A publisher that died between the two leaves states behind; its retry mends them here.
         """
         pointer = self.live()
+        while True:
+            self._settle(pointer)
+            now = self.live()
+            if now == pointer:
+                return pointer
+            pointer = now  # somebody switched meanwhile, and may have settled before us
+
+    def _settle(self, pointer: Pointer) -> None:
         others = {"state": State.LIVE, "_id": {"$ne": pointer.generation}}
         for document in list(self._generations.find(others, {"_id": 1})):
-            self.set_state(document["_id"], State.RETIRED, **why)
+            self.set_state(document["_id"], State.RETIRED, **pointer.why)
         if pointer.generation:
             found = self.find(pointer.generation)
             if found and found["state"] != State.LIVE:
-                self.set_state(pointer.generation, State.LIVE, **why)
-        return pointer
+                self.set_state(pointer.generation, State.LIVE, **pointer.why)
 
     def servable(self) -> list[str]:
         """Return the generations that can be live at once, the newest publication first."""
@@ -130,6 +153,10 @@ class Generations:
     def forget(self, generation: str) -> None:
         """Mark a retired generation as no longer servable: its vectors are gone."""
         self._generations.update_one({"_id": generation}, {"$set": {"gone": True}})
+
+    def recall(self, generation: str) -> None:
+        """Undo `forget`: its vectors were not removed after all."""
+        self._generations.update_one({"_id": generation}, {"$unset": {"gone": ""}})
 
     def remove(self, generation: str) -> None:
         """Remove the record of a generation that was never published."""
@@ -146,6 +173,11 @@ class Generations:
     @property
     def _generations(self) -> Collection[Document]:
         return self._db[names.GENERATIONS]
+
+
+def _pointer(found: Document) -> Pointer:
+    at, why = found["published_at"], found.get("why", {})
+    return Pointer(found["generation"], int(found["fence"]), at, why)
 
 
 def _last_live(document: Document) -> datetime:

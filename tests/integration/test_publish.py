@@ -1,6 +1,9 @@
 """Publication on real stores, in a database of this file's own: switch first, clean up last."""
 
+import signal
+import time
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import closing
 from dataclasses import dataclass
 
@@ -14,12 +17,13 @@ from jobs.contract.generations import State
 from jobs.contract.settings import Settings
 from jobs.publish import Publisher
 from jobs.stores.documents import Documents, database
-from jobs.stores.generations import Generations
+from jobs.stores.generations import Generations, Pointer
 from jobs.stores.vectors import Vectors
 from tests.integration.stack import Stack
 from tests.manifests import manifest
 
 KEEP = 2
+CRASHING = ("python", "-m", "tests.publishing.crashing")
 FIRST, SECOND, THIRD, FOURTH = (f"g20240401T0200_0000000{n}" for n in range(1, 5))
 VECTORS = {f"s{n}": [1.0, float(n)] for n in range(5)}
 
@@ -39,6 +43,19 @@ class Stores:
     def publish(self, generation: str, vectors: Vectors | None = None) -> list[str]:
         with closing(Publisher(self.settings, vectors)) as publisher:
             return publisher.publish(generation)
+
+    def roll_back(self, generation: str) -> list[str]:
+        with closing(Publisher(self.settings)) as publisher:
+            return publisher.roll_back(generation, "a test", "ann")
+
+    @property
+    def env(self) -> dict[str, str]:
+        """What a job's process needs to work on this database; the app reads another one."""
+        return {
+            "NOCTURNE_MONGO_DB": self.settings.mongo_db,
+            "NOCTURNE_KEEP_GENERATIONS": str(KEEP),
+            "NOCTURNE_SERVING_URL": "",
+        }
 
     def index(self, generation: str) -> None:
         """Bring a tiny generation to the state INDEXED, as build_index would."""
@@ -100,8 +117,7 @@ def test_who_cannot_serve_is_refused(stores) -> None:
 def test_the_last_two_are_kept_and_one_can_be_live_again(stack, stores) -> None:
     for generation in (FIRST, SECOND, THIRD):
         stores.index(generation)
-    own = {"NOCTURNE_MONGO_DB": stores.settings.mongo_db, "NOCTURNE_KEEP_GENERATIONS": str(KEEP)}
-    own["NOCTURNE_SERVING_URL"] = ""  # the app reads another database
+    own = stores.env
     ended = stack.run(["python", "jobs/publish.py", FIRST, SECOND, THIRD], **own)
     assert (ended.returncode, ended.stderr) == (0, "")
     generations, vectors = stores.generations, stores.vectors
@@ -135,7 +151,7 @@ def test_a_repeat_changes_nothing(stores) -> None:
 def test_a_late_publisher_loses(stores) -> None:
     generations = stores.generations
     stale = generations.live()
-    stores.publish(THIRD)
+    stores.roll_back(THIRD)
     with pytest.raises(NotPublished, match="moved on"):
         generations.switch(SECOND, stale)
     assert generations.live().generation == THIRD
@@ -144,10 +160,45 @@ def test_a_late_publisher_loses(stores) -> None:
 def test_a_retry_mends_what_a_dead_publisher_left(stores, db) -> None:
     """Dead between the pointer and the states: the pointer decides."""
     pointer = db[names.SERVING_STATE]
-    pointer.update_one({"_id": names.LIVE}, {"$set": {"generation": SECOND}, "$inc": {"fence": 1}})
+    switched = {"generation": SECOND, "why": {"by": "ann", "reason": "died behind the switch"}}
+    pointer.update_one({"_id": names.LIVE}, {"$set": switched, "$inc": {"fence": 1}})
     assert stores.states() == {SECOND: State.RETIRED, THIRD: State.LIVE}
     assert stores.publish(SECOND) == []
     assert stores.states() == {SECOND: State.LIVE, THIRD: State.RETIRED}
+    for generation in (SECOND, THIRD):
+        step = (stores.generations.find(generation) or {})["history"][-1]
+        assert step["reason"] == "died behind the switch"
+
+
+def test_what_was_live_before_is_not_published_again_by_itself(stack, stores) -> None:
+    """A task that is cleared or tried again must not undo a rollback."""
+    before = stores.generations.live()
+    with pytest.raises(NotPublished, match=f"make rollback TO={THIRD}"):
+        stores.publish(THIRD)
+    again = stack.run(["python", "jobs/publish.py", FIRST, SECOND], **stores.env)
+    assert again.returncode == 0, again.stderr
+    assert f"{SECOND} is live already" in again.stdout
+    assert stores.generations.live() == before
+
+
+def test_nothing_is_removed_when_somebody_goes_back_to_it_meanwhile(stores, monkeypatch) -> None:
+    """A rollback that was prepared before the mark comes between the mark and the removal."""
+    stores.index(FOURTH)
+    claim = Generations.claim
+
+    def late(generations: Generations, pointer: Pointer) -> bool:
+        generations.switch(THIRD, pointer)
+        return claim(generations, pointer)
+
+    with monkeypatch.context() as patch:
+        patch.setattr(Generations, "claim", late)
+        assert "nothing was removed" in stores.publish(FOURTH)[0]
+    assert stores.generations.live().generation == THIRD
+    assert THIRD in stores.vectors.generations()
+    assert stores.states()[THIRD] == State.LIVE
+    assert stores.roll_back(SECOND) == []
+    assert stores.states() == {SECOND: State.LIVE, THIRD: State.RETIRED}
+    assert FOURTH not in stores.vectors.generations()
 
 
 class Stubborn(Vectors):
@@ -168,3 +219,32 @@ def test_what_could_not_be_cleaned_up_is_left_to_the_next_run(stores) -> None:
     assert stores.publish(FOURTH) == []
     assert THIRD not in stores.vectors.generations()
     assert stores.states() == {SECOND: State.RETIRED, FOURTH: State.LIVE}
+
+
+def test_a_publisher_that_was_killed_behind_its_switch_is_repeated(stack, stores) -> None:
+    stores.index(THIRD)
+    killed = stack.run([*CRASHING, "publish: between pointer and states", THIRD], **stores.env)
+    assert killed.returncode == -signal.SIGKILL
+    assert stores.generations.live().generation == THIRD
+    assert stores.states()[FOURTH] == State.LIVE
+    assert stores.publish(THIRD) == []
+    assert stores.states() == {THIRD: State.LIVE, FOURTH: State.RETIRED}
+
+
+def test_one_of_two_publishers_at_once_is_accepted(stack, stores, tmp_path) -> None:
+    rivals, start = (FIRST, SECOND), tmp_path / "start"
+    for rival in rivals:
+        stores.index(rival)
+    steps = ("publish: before the switch", str(start))
+    with ThreadPoolExecutor(len(rivals)) as pool:
+        running = [pool.submit(stack.run, [*CRASHING, *steps, g], **stores.env) for g in rivals]
+        while len(list(tmp_path.iterdir())) < len(rivals):
+            assert not any(process.done() for process in running)
+            time.sleep(0.05)
+        start.touch()
+    ended = [process.result() for process in running]
+    assert sorted(process.returncode for process in ended) == [0, 1]
+    (loser,) = [process for process in ended if process.returncode]
+    assert "the pointer moved on" in loser.stderr
+    (accepted,) = [g for g, process in zip(rivals, ended, strict=True) if not process.returncode]
+    assert stores.generations.live().generation == accepted
