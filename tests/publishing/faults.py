@@ -5,6 +5,7 @@ import time
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
+from jobs.contract.generations import State
 from tests.publishing.crashing import STEPS
 from tests.publishing.world import Failed, World
 
@@ -36,12 +37,8 @@ def two_at_once(world: World) -> str:
         rivals = world.make(2)
         with TemporaryDirectory() as folder:
             start = Path(folder) / "start"
-            running = {g: world.start("race", str(start), g) for g in rivals}
-            deadline = time.monotonic() + 120
-            while len(list(Path(folder).iterdir())) < len(rivals):
-                if time.monotonic() > deadline:
-                    raise Failed("the publishers did not come to the switch")
-                time.sleep(0.05)
+            running = {g: world.start("publish: before the switch", str(start), g) for g in rivals}
+            _wait_until_there(start, len(rivals))
             start.touch()
             said = {g: _finish(process) for g, process in running.items()}
         accepted = [g for g, (code, _) in said.items() if code == 0]
@@ -53,44 +50,57 @@ def two_at_once(world: World) -> str:
     return f"{RACES} times exactly 1 of 2 accepted; the other: `{sentence}`"
 
 
+def _wait_until_there(start: Path, processes: int) -> None:
+    """Wait until so many processes wait for the file `start`."""
+    deadline = time.monotonic() + 120
+    while len(list(start.parent.iterdir())) < processes:
+        if time.monotonic() > deadline:
+            raise Failed("not every process came to where it waits")
+        time.sleep(0.05)
+
+
 def _finish(process: "subprocess.Popen[str]") -> tuple[int, str]:
-    said, _ = process.communicate(timeout=120)
+    said, _ = process.communicate(timeout=400)
     return process.returncode, said.strip().splitlines()[-1]
 
 
 def milvus_away_while_indexing(world: World) -> str:
-    """The index cannot be built: nothing is left of it, the old one serves; a repeat builds it."""
-    before = str(world.live())
-    (wanted,) = world.make(1, index=False)
-    with world.away("milvus"):
-        began = time.monotonic()
-        world.run("build_index", wanted, fails=True)
-        refused = time.monotonic() - began
-        if world.served() != before:
-            raise Failed(f"{world.served()} is served, {before} was live")
-    world.wait_healthy()
-    if world.documents.count_vectors(wanted):
-        raise Failed("vectors of a generation without an index are in MongoDB")
-    world.run("build_index", wanted)
-    world.run("publish", wanted)
-    world.wait_served(wanted, 5)
-    return f"refused after {refused:.0f} s, the old one served; the repeat: {world.whole(wanted)}"
+    """Milvus goes when it has the rows, before they are flushed and indexed."""
+    return _index_without(world, "milvus", "index: rows inserted")
 
 
 def mongodb_away_during_user_sync(world: World) -> str:
-    """Died with MongoDB between index and user vectors: the old one serves; a repeat ends it."""
+    """MongoDB goes when it has the vectors of half of the listeners."""
+    return _index_without(world, "mongo", "index: half of the user vectors")
+
+
+def _index_without(world: World, program: str, step: str) -> str:
+    """Stop a store in the middle of build_index; what is left is not served, a repeat ends it."""
     before = str(world.live())
     (wanted,) = world.make(1, index=False)
-    with world.away("mongo"):
-        said = world.run("build_index", wanted, fails=True)
-        if world.served() != before:
-            raise Failed(f"{world.served()} is served, {before} was live")
+    with TemporaryDirectory() as folder:
+        go_on = Path(folder) / "go-on"
+        process = world.start(step, str(go_on), wanted)
+        _wait_until_there(go_on, 1)
+        with world.away(program):
+            go_on.touch()
+            began = time.monotonic()
+            code, said = _finish(process)
+            refused = time.monotonic() - began
+            if not code or world.served() != before:
+                raise Failed(f"ended with {code}, {world.served()} is served: {said}")
     world.wait_healthy()
+    if world.state(wanted) != State.GATED or world.live() != before:
+        raise Failed(f"{wanted} is {world.state(wanted)}, {world.live()} is live")
+    index = "an" if wanted in world.vectors.generations() else "no"
+    left = f"{world.documents.count_vectors(wanted)} user vectors and {index} unfinished index"
     world.run("build_index", wanted)
     world.run("publish", wanted)
     world.wait_served(wanted, 5)
-    last = said.strip().splitlines()[-1]
-    return f"the old one served from memory, `{last[:80]}`; the repeat: {world.whole(wanted)}"
+    return (
+        f"red after {refused:.0f} s, the old one served; left behind: {left}; the repeat: "
+        f"{world.whole(wanted)}; `{said[:90]}`"
+    )
 
 
 KILLS = {

@@ -15,11 +15,11 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
 import requests
+from numpy.typing import NDArray
 
 from infra.local.install import ROOT
 from jobs.contract import names
 from jobs.contract.generations import State
-from jobs.contract.tokens import listener_token
 from jobs.stores.documents import Documents
 from jobs.stores.generations import Generations
 from jobs.stores.manifests import write_manifest
@@ -31,6 +31,8 @@ from tests.manifests import manifest
 LISTENERS, SONGS, RANK = 20, 40, 8
 VECTORS = pa.schema([("id", pa.string()), ("vector", pa.list_(pa.float32()))])
 
+Factors = dict[str, NDArray[np.float64]]
+
 
 class Failed(AssertionError):
     """A fault had an effect that it must not have."""
@@ -41,9 +43,21 @@ def generation(number: int) -> str:
     return f"g20240501T0200_{number:08x}"
 
 
+def listener(number: int) -> str:
+    """Return the n-th listener, who is in every generation."""
+    return f"listener-{number:02}"
+
+
 def song(number: int, place: int) -> str:
     """Return a song of the n-th generation; no other one has it."""
     return f"{generation(number)}-song-{place:02}"
+
+
+def factors(number: int) -> tuple[Factors, Factors]:
+    """Return the vectors of the n-th generation's listeners and songs."""
+    draw = np.random.default_rng(number)
+    users = {listener(n): draw.normal(size=RANK) for n in range(LISTENERS)}
+    return users, {song(number, place): draw.normal(size=RANK) for place in range(SONGS)}
 
 
 class World:
@@ -76,14 +90,13 @@ class World:
         return made
 
     def _train(self, number: int) -> None:
-        draw, name = np.random.default_rng(number), generation(number)
-        songs = [song(number, place) for place in range(SONGS)]
-        listeners = [f"listener-{n:02}" for n in range(LISTENERS)]
-        for path, ids in (
-            (names.user_factors_path(name), listeners),
-            (names.item_factors_path(name), songs),
+        name, (users, items) = generation(number), factors(number)
+        songs = list(items)
+        for path, vectors in (
+            (names.user_factors_path(name), users),
+            (names.item_factors_path(name), items),
         ):
-            rows = [{"id": i, "vector": draw.normal(size=RANK).tolist()} for i in ids]
+            rows = [{"id": i, "vector": vector.tolist()} for i, vector in vectors.items()]
             body = BytesIO()
             pq.write_table(pa.Table.from_pylist(rows, VECTORS), body)
             key = f"{path}/part-0.parquet"
@@ -102,9 +115,13 @@ class World:
         self.generations.record_trained(made)
         self.generations.set_state(name, State.GATED)
 
-    def run(self, job: str, *arguments: str, fails: bool = False) -> str:
-        """Run a job; return what it said. Raises Failed where it ends otherwise than it should."""
-        return self._ended([f"jobs/{job}.py", *arguments], fails)
+    def run(self, job: str, *arguments: str) -> str:
+        """Run a job that must end well; return what it said."""
+        ended = self.stack.run(["python", f"jobs/{job}.py", *arguments])
+        said = ended.stdout + ended.stderr
+        if ended.returncode:
+            raise Failed(f"{job} ended with {ended.returncode}: {said[-1000:]}")
+        return said
 
     def crash(self, step: str, *arguments: str) -> None:
         """Run a publication or an index that dies at `step` (see crashing.py)."""
@@ -121,22 +138,19 @@ class World:
             command, cwd=ROOT, env=self.stack.env, stdout=pipe, stderr=subprocess.STDOUT, text=True
         )
 
-    def _ended(self, command: list[str], fails: bool) -> str:
-        ended = self.stack.run(["python", *command])
-        said = ended.stdout + ended.stderr
-        if bool(ended.returncode) != fails:
-            raise Failed(f"{command[0]} ended with {ended.returncode}: {said[-1000:]}")
-        return said
-
     def live(self) -> str | None:
         """Return what the pointer says."""
         return self.generations.live().generation
+
+    def state(self, generation: str) -> State:
+        """Return what state a generation has."""
+        return State((self.generations.find(generation) or {})["state"])
 
     def served(self) -> str:
         """Return the generation that the app answers with; raises Failed on a bad answer."""
         answer = requests.get(
             f"{self.stack.app_url}/recommend/home",
-            headers=self.stack.headers("listener-00"),
+            headers=self.stack.headers(listener(0)),
             timeout=30,
         )
         if answer.status_code != 200 or not answer.json()["songs"]:
@@ -191,9 +205,3 @@ class World:
             if time.monotonic() - began > seconds:
                 raise Failed(f"not healthy within {seconds:.0f} s: {ready.text[:300]}")
             time.sleep(1)
-
-
-def token(world: World, listener: int) -> dict[str, str]:
-    """Return the headers of a listener's request."""
-    name = f"listener-{listener:02}"
-    return {"Authorization": f"Bearer {listener_token(world.settings, name)}"}
