@@ -15,6 +15,7 @@ from infra.local.show import table
 from jobs.contract import names
 from jobs.contract.erasure import listener_hash
 from jobs.stores.cache import RECENT, Cache
+from jobs.stores.generation_lists import GenerationLists
 from jobs.stores.objects import Objects
 from tests.comparisons import comparison_page
 from tests.integration.lake import quarantine, raw_logs, rows
@@ -22,8 +23,9 @@ from tests.integration.stack import Stack
 
 ANN, BOB = "erasure-ann", "erasure-bob"
 OWN = {"NOCTURNE_LAKE_BUCKET": "erasure", "NOCTURNE_MONGO_DB": "nocturne_erasure"}
-GENERATION = "g20260101T0000_aaaaaaaa"
+GENERATION, OLDER = "g20260101T0000_aaaaaaaa", "g20251231T0000_aaaaaaaa"
 FACTORS = f"{names.user_factors_path(GENERATION)}/part-00000.parquet"
+LISTS = f"{names.lists_path(GENERATION)}/part-00000.parquet"
 PAGES = {
     names.comparison_key("g20250101T0000_00000001", GENERATION): (ANN, BOB),
     names.comparison_key("g20250101T0000_00000002", GENERATION): (BOB,),
@@ -71,7 +73,7 @@ def known(stack, settings, own_db, log):
     objects.put(
         settings.lake_bucket, f"{names.LANDING_USERS}/u.jsonl", USERS.encode(), "text/plain"
     )
-    objects.put(settings.lake_bucket, FACTORS, factors(), "application/octet-stream")
+    put_generation(objects, settings.lake_bucket)
     for key, user_ids in PAGES.items():
         objects.put(settings.lake_bucket, key, comparison_page(*user_ids).encode(), "text/html")
     jobs(stack, ("import_logs", str(log), "--format", "nocturne"), ("etl_users",))
@@ -86,15 +88,20 @@ def known(stack, settings, own_db, log):
     vectors = {"vectors": {GENERATION: [1.0, 2.0]}, "latent_vector": [1.0, 2.0]}
     own_db[names.USERS].update_many({}, {"$set": vectors})
     own_db[names.GENERATIONS].insert_one({"_id": GENERATION, "users": 2, "created_at": 0})
+    with closing(GenerationLists(settings)) as lists:
+        for generation in (GENERATION, OLDER):
+            lists.set_lists(generation, [(ANN, ["s1"]), (BOB, ["s1"])])
     with closing(Cache(settings)) as cache:
         for user_id in (ANN, BOB):
             cache.add_plays(user_id, {"s1": 1})
 
 
-def factors() -> bytes:
-    body = io.BytesIO()
-    pq.write_table(pa.table({"id": [ANN, BOB], "vector": [[1.0, 2.0]] * 2}), body)
-    return body.getvalue()
+def put_generation(objects: Objects, bucket: str) -> None:
+    """Write factors and nightly lists of both listeners, as a training would."""
+    for key, part in ((FACTORS, {"vector": [[1.0, 2.0]] * 2}), (LISTS, {"songs": [["s1"]] * 2})):
+        body = io.BytesIO()
+        pq.write_table(pa.table({"id": [ANN, BOB], **part}), body)
+        objects.put(bucket, key, body.getvalue(), "application/octet-stream")
 
 
 def jobs(stack: Stack, *commands: tuple[str, ...]) -> str:
@@ -140,7 +147,9 @@ EVERYWHERE = {
 
 def test_an_erased_listener_is_nowhere(stack, settings, own_db, known, log):
     before = traces(settings, own_db, ANN)
-    assert kinds(before) == {*EVERYWHERE, f"{names.USERS}/{ANN}", f"{RECENT}{ANN}"}
+    served = {f"{names.lists_collection(g)}/{ANN}" for g in (GENERATION, OLDER)}
+    assert kinds(before) == {*EVERYWHERE, *served, f"{names.USERS}/{ANN}", f"{RECENT}{ANN}"}
+    assert {FACTORS, LISTS} < before
     assert not [trace for trace in before if "_delta_log" in trace]
     others = traces(settings, own_db, BOB)
 
@@ -165,6 +174,8 @@ def test_an_erased_listener_is_nowhere(stack, settings, own_db, known, log):
     (request,) = own_db[names.ERASURES].find()
     assert (request["_id"], "user_id" in request) == (listener_hash(ANN), False)
     assert request["report"][names.RAW_LOGS] == {"found": 4, "left": 0}
+    assert request["report"]["models/*/nightly_lists"] == {"found": 1, "left": 0}
+    assert request["report"]["MongoDB nightly lists"] == {"found": 2, "left": 0}
     assert f"{names.QUARANTINE_LOGS:24}{2:9}{0:9}" in said
 
 
@@ -172,7 +183,7 @@ def test_what_comes_back_goes_again(stack, settings, own_db, known, log):
     """The source's files name her still, a training under way writes her factors: one night on."""
     objects, bucket = Objects(settings), settings.lake_bucket
     objects.put(bucket, f"{names.LANDING_USERS}/u.jsonl", USERS.encode(), "text/plain")
-    objects.put(bucket, FACTORS, factors(), "application/octet-stream")
+    put_generation(objects, bucket)
     imported = ("import_logs", str(log), "--format", "nocturne")
     said = jobs(stack, imported, ("etl_users",), ("erase", "--pending"))
     assert "already imported" in said

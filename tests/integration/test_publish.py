@@ -17,6 +17,7 @@ from jobs.contract.generations import State
 from jobs.contract.settings import Settings
 from jobs.publish import Publisher
 from jobs.stores.documents import Documents, database
+from jobs.stores.generation_lists import GenerationLists
 from jobs.stores.generations import Generations, Pointer
 from jobs.stores.vectors import Vectors
 from tests.integration.stack import Stack
@@ -36,6 +37,7 @@ class Stores:
     generations: Generations
     documents: Documents
     vectors: Vectors
+    lists: GenerationLists
 
     def states(self) -> dict[str, str]:
         return {d["_id"]: d["state"] for d in self.generations.all() if not d.get("gone")}
@@ -62,6 +64,8 @@ class Stores:
         self.generations.record_trained(manifest(generation, items=len(VECTORS)))
         self.vectors.build(generation, 2, VECTORS.items())
         self.documents.set_vectors(generation, [("u0", [0.0, 1.0]), ("u1", [1.0, 0.0])])
+        self.lists.set_neighbours(generation, [("s0", [("s1", 0.8), ("s2", 0.6)])])
+        self.lists.set_lists(generation, [("u0", ["s4"]), ("u1", [])])
         self.generations.set_state(generation, State.INDEXED)
 
 
@@ -84,9 +88,10 @@ def stores(stack: Stack, db: Database) -> Iterator[Stores]:
         closing(Generations(settings)) as generations,
         closing(Documents(settings)) as documents,
         closing(Vectors(settings)) as vectors,
+        closing(GenerationLists(settings)) as lists,
         closing(Generations(stack.settings)) as others,
     ):
-        yield Stores(settings, generations, documents, vectors)
+        yield Stores(settings, generations, documents, vectors, lists)
         live = others.live().generation
         if live in vectors.generations():
             vectors.point_alias(live)
@@ -125,6 +130,10 @@ def test_the_last_two_are_kept_and_one_can_be_live_again(stack, stores) -> None:
     assert stores.states() == {SECOND: State.RETIRED, THIRD: State.LIVE}
     assert FIRST not in vectors.generations()
     assert stores.documents.count_vectors(FIRST) == 0
+    assert stores.lists.generations() == [SECOND, THIRD]
+    assert [stores.lists.counts(g) for g in (FIRST, SECOND, THIRD)] == [(0, 0), (1, 2), (1, 2)]
+    assert stores.lists.neighbours(THIRD, ["s0", "s1"]) == {"s0": [("s1", 0.8), ("s2", 0.6)]}
+    assert [stores.lists.nightly(THIRD, u) for u in ("u0", "u1", "?")] == [["s4"], [], []]
     assert vectors._client.describe_alias(names.MILVUS_ALIAS)["collection_name"] == (
         names.collection_name(THIRD)
     )

@@ -180,6 +180,10 @@ def test_a_training_leaves_factors_manifest_and_record(lab: Lab, trained: str) -
     assert f"{len(in_window)} plays" in trained
     assert (manifest.plays, manifest.pairs) == (len(in_window), len(in_window))
     assert (manifest.users, manifest.items) == (LISTENERS, SONGS)
+    assert (manifest.neighbours, manifest.lists) == (
+        len(lab.rows(names.neighbours_path(LOCAL))),
+        len(lab.rows(names.lists_path(LOCAL))),
+    )
     assert (manifest.window_start, manifest.params["rank"]) == (date(2024, 1, 31), 8)
     assert sorted(manifest.popular) == [f"s{song:02}" for song in range(SONGS)]
     items = lab.factors(names.item_factors_path(LOCAL))
@@ -335,6 +339,28 @@ def test_an_index_holds_what_the_lake_holds(lab: Lab, indexed: str) -> None:
         assert np.allclose(document["vectors"][LOCAL], users[document["_id"]])
     assert lab.documents.count_vectors(LOCAL) == LISTENERS
     assert (lab.generations.find(LOCAL) or {})["state"] == State.INDEXED
+
+
+def test_mongodb_holds_the_lists_of_the_lake(lab: Lab, indexed: str) -> None:
+    """Nightly lists are of the own taste; sessions of the board never mix the two."""
+    songs = {d["_id"]: d["songs"] for d in lab.db[names.lists_collection(LOCAL)].find()}
+    assert songs == {row["id"]: row["songs"] for row in lab.rows(names.lists_path(LOCAL))}
+    heard = {(user, song) for user, song, day in board() if day < AS_OF}
+    own = {(user, song) for user, song, _ in board()}
+    for user in (f"u{n:02}" for n in range(LISTENERS)):
+        missed = {song for u, song in own - heard if u == user}
+        assert set(songs[user][: len(missed)]) == missed
+        assert not heard & {(user, song) for song in songs[user]}
+
+    stored = {d["_id"]: d for d in lab.db[names.neighbours_collection(LOCAL)].find()}
+    written = lab.rows(names.neighbours_path(LOCAL))
+    assert written
+    for row in written:
+        document = stored.pop(row["id"])
+        assert document["songs"] == [n["id"] for n in row["neighbours"]]
+        assert document["weights"] == pytest.approx([n["weight"] for n in row["neighbours"]])
+        assert {int(song[1:]) % 2 for song in document["songs"]} == {int(row["id"][1:]) % 2}
+    assert not stored
 
 
 def spark_home(folder: Path) -> Path:
