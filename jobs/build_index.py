@@ -138,11 +138,17 @@ def write_lists(
 
     def write_nightly(rows: Iterable[Row]) -> None:
         with closing(GenerationLists(settings)) as store:
-            store.set_lists(generation, ((row.id, list(row.songs)) for row in rows))
+            found = ((row.id, list(row.songs), _plays(row)) for row in rows)
+            store.set_lists(generation, found)
 
     for frame, write in ((neighbours, write_neighbours), (lists, write_nightly)):
         if frame is not None:
             frame.foreachPartition(write)
+
+
+def _plays(row: Row) -> list[tuple[str, float]]:
+    # A generation of an older version has none.
+    return [(pair.id, pair.plays) for pair in (row.asDict().get("plays") or [])]
 
 
 def index(spark: SparkSession, settings: Settings, generation: str) -> None:

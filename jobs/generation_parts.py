@@ -12,7 +12,7 @@ from jobs.contract.settings import Settings
 from jobs.phases import phase
 from jobs.stores import lake
 from jobs.training import als, checks
-from jobs.training.lists import nightly_lists
+from jobs.training.lists import nightly_lists, own_plays
 from jobs.training.neighbours import song_neighbours
 from jobs.training.recipe import Recipe, fit
 from jobs.training.sessions import in_sessions
@@ -47,9 +47,10 @@ def write_factors(
 def write_lists(
     settings: Settings, generation: str, plays: DataFrame, pairs: DataFrame
 ) -> dict[str, int]:
-    """Write session neighbours and nightly lists; return how many rows each part has.
+    """Write session neighbours and listeners' lists; return how many rows each part has.
 
-    The factors must be written. `plays` and `pairs` are those of the window.
+    The factors must be written. `plays` and `pairs` are those of the window, weighed as they
+    trained the factors.
     """
     spark = plays.sparkSession
     paths = (names.user_factors_path(generation), names.item_factors_path(generation))
@@ -61,7 +62,9 @@ def write_lists(
         ),
         "lists": (
             names.lists_path(generation),
-            nightly_lists(als.Factors(users, items), pairs, settings.list_songs),
+            nightly_lists(als.Factors(users, items), pairs, settings.list_songs).join(
+                own_plays(pairs), "id", "left"
+            ),
         ),
     }
     rows = {}

@@ -30,7 +30,7 @@ from jobs.stores.objects import Objects
 from jobs.stores.tuned import TunedParams
 from jobs.training import als, checks, window
 from jobs.training.recipe import Recipe
-from jobs.training.weights import Weighting
+from jobs.training.weights import Weighting, mean_weight
 
 timed = partial(phase, "train_als")
 
@@ -146,7 +146,9 @@ def _train(settings: Settings, order: Order) -> Manifest:
         floor = settings.popular_min_listeners
         popular = window.popular(plays, as_of, settings.popular_songs, floor).collect()
         norms = write_factors(settings, generation, plays, as_of, found)
-        derived = write_lists(settings, generation, plays, pairs)
+        decayed = window.plays_per_pair(plays, as_of, settings.half_life).cache()
+        derived = write_lists(settings, generation, plays, decayed)
+        mean = mean_weight(decayed, settings.weighting)
     finally:
         spark.stop()
     return Manifest(
@@ -159,6 +161,7 @@ def _train(settings: Settings, order: Order) -> Manifest:
         norms=norms,
         popular=[row.track_id for row in popular],
         tuned_by=order.tuned_by,
+        mean_weight=mean,
         created_at=datetime.now(UTC),
         **found,
         **derived,

@@ -60,7 +60,8 @@ class Manifest(BaseModel):
     """What made a generation. Written last, so its presence says that training is whole.
 
     `tuned_by` is the study and trial that found the parameters, `neighbours` are the songs that
-    have session neighbours, `lists` the listeners that have a nightly list.
+    have session neighbours, `lists` the listeners that have a nightly list. `mean_weight` is what
+    the weights of the pairs were divided by, so that a new play can be weighed as those were.
     """
 
     model_config = ConfigDict(frozen=True)
@@ -77,6 +78,7 @@ class Manifest(BaseModel):
     items: int
     neighbours: int = 0
     lists: int = 0
+    mean_weight: float = 1.0
     norms: Norms
     popular: list[str]
     tuned_by: str | None = None

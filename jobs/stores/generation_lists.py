@@ -11,6 +11,9 @@ from jobs.stores.documents import Document, bulk_write, database
 Neighbours = list[tuple[str, float]]
 """Songs of the same sessions with their weights, the best first."""
 
+Plays = list[tuple[str, float]]
+"""Songs of a listener with their plays in the window, the most played first."""
+
 
 class GenerationLists:
     """Session neighbours and nightly lists of every generation. Safe to share between threads."""
@@ -26,9 +29,17 @@ class GenerationLists:
         )
         return self._write(neighbours_collection(generation), documents)
 
-    def set_lists(self, generation: str, rows: Iterable[tuple[str, list[str]]]) -> int:
-        """Write each listener's nightly list, over what an interrupted run left."""
-        documents = ({"_id": user, "songs": songs} for user, songs in rows)
+    def set_lists(self, generation: str, rows: Iterable[tuple[str, list[str], Plays]]) -> int:
+        """Write each listener's nightly list and plays, over what an interrupted run left."""
+        documents = (
+            {
+                "_id": user,
+                "songs": songs,
+                "played": [song for song, _ in plays],
+                "plays": [count for _, count in plays],
+            }
+            for user, songs, plays in rows
+        )
         return self._write(lists_collection(generation), documents)
 
     def _write(self, collection: str, documents: Iterable[Document]) -> int:
@@ -45,8 +56,15 @@ class GenerationLists:
 
     def nightly(self, generation: str, user_id: str) -> list[str]:
         """Return a listener's nightly list, best first; empty where there is none."""
-        found = self._db[lists_collection(generation)].find_one({"_id": user_id})
+        found = self._db[lists_collection(generation)].find_one({"_id": user_id}, {"songs": 1})
         return list(found["songs"]) if found else []
+
+    def plays(self, generation: str, user_id: str) -> Plays:
+        """Return what a listener played in the generation's window; empty where unknown."""
+        wanted = {"played": 1, "plays": 1}
+        found = self._db[lists_collection(generation)].find_one({"_id": user_id}, wanted) or {}
+        # A generation of an older version has no plays.
+        return list(zip(found.get("played", []), found.get("plays", []), strict=True))
 
     def counts(self, generation: str) -> tuple[int, int]:
         """Return how many songs have neighbours and how many listeners a list."""

@@ -1,15 +1,32 @@
-"""Every listener's best unheard songs, computed at night for the hour when the index is away."""
+"""What serving has of each listener: the best unheard songs, for the hour when the index is away,
+and the plays of the window, for a new vector and for reasons."""
 
 from collections.abc import Callable, Iterator
 
 import numpy as np
 import pandas as pd
-from pyspark.sql import DataFrame
+from pyspark.sql import DataFrame, Window
 from pyspark.sql import functions as F
 
 from jobs.training.als import Factors, collect_factors
 from jobs.training.metrics import Ints
 from jobs.training.ranking import Floats, blocks
+
+OWN_PLAYS = 300
+"""Songs of a listener that are kept: a bound on what one request reads and solves with."""
+
+
+def own_plays(pairs: DataFrame) -> DataFrame:
+    """Return id (string) and plays (array<struct<id: string, plays: double>>): one row a listener.
+
+    `pairs` has user_id, track_id and plays; the 300 most played songs are kept, equals by id.
+    """
+    best = Window.partitionBy("user_id").orderBy(F.desc("plays"), "track_id")
+    ranked = pairs.select("*", F.row_number().over(best).alias("rank"))
+    pair = F.struct(F.col("track_id").alias("id"), F.col("plays").cast("double").alias("plays"))
+    kept = ranked.where(F.col("rank") <= OWN_PLAYS).select("user_id", "rank", pair.alias("pair"))
+    in_order = F.sort_array(F.collect_list(F.struct("rank", "pair")))["pair"]
+    return kept.groupBy(F.col("user_id").alias("id")).agg(in_order.alias("plays"))
 
 
 def nightly_lists(factors: Factors, pairs: DataFrame, top: int) -> DataFrame:

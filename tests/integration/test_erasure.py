@@ -90,10 +90,10 @@ def known(stack, settings, own_db, log):
     own_db[names.GENERATIONS].insert_one({"_id": GENERATION, "users": 2, "created_at": 0})
     with closing(GenerationLists(settings)) as lists:
         for generation in (GENERATION, OLDER):
-            lists.set_lists(generation, [(ANN, ["s1"]), (BOB, ["s1"])])
+            lists.set_lists(generation, [(ANN, ["s1"], [("s2", 1.0)]), (BOB, ["s1"], [])])
     with closing(Cache(settings)) as cache:
         for user_id in (ANN, BOB):
-            cache.add_plays(user_id, {"s1": 1})
+            cache.add_plays(user_id, {"s1": 1}, {"s2": 1})
 
 
 def put_generation(objects: Objects, bucket: str) -> None:

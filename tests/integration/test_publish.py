@@ -65,7 +65,7 @@ class Stores:
         self.vectors.build(generation, 2, VECTORS.items())
         self.documents.set_vectors(generation, [("u0", [0.0, 1.0]), ("u1", [1.0, 0.0])])
         self.lists.set_neighbours(generation, [("s0", [("s1", 0.8), ("s2", 0.6)])])
-        self.lists.set_lists(generation, [("u0", ["s4"]), ("u1", [])])
+        self.lists.set_lists(generation, [("u0", ["s4"], [("s1", 2.0)]), ("u1", [], [])])
         self.generations.set_state(generation, State.INDEXED)
 
 
