@@ -2,9 +2,10 @@
 
 import logging
 import threading
-import time
 from collections.abc import Callable
 from typing import Generic, Protocol, TypeVar
+
+from circuitbreaker import STATE_CLOSED, STATE_OPEN, CircuitBreaker
 
 from serving.recommend.sources import Away
 
@@ -43,36 +44,46 @@ class Part(Generic[Client]):
         self._connect = connect
         self._client: Client | None = None
         self._connecting = threading.Lock()
-        self._state = threading.Lock()
-        self._failed = 0
-        self._retry_at = 0.0
+        self._trying = threading.Lock()
+        self._circuit = CircuitBreaker(FAILURES_TO_OPEN, COOL_SECONDS, failures, name=name)
+
+    @property
+    def state(self) -> str:
+        """Return `closed` (the store answers), `open` or `half_open`."""
+        return str(self._circuit.state)
 
     def call(self, use: Callable[[Client], Result]) -> Result:
         """Return `use(client)`; raises Away when the store does not answer."""
-        if not self._may_try():
+        before = self.state
+        if before == STATE_OPEN:
+            raise Away(self.name)
+        if before == STATE_CLOSED:
+            return self._call(use)
+        # The library lets every thread try at once; of a store that hangs, one has to be enough.
+        if not self._trying.acquire(blocking=False):
             raise Away(self.name)
         try:
-            result = use(self._connected())
-        except self._failures as error:
-            self._note_failure(error)
-            raise Away(self.name) from error
-        self._note_success()
+            result = self._call(use)
+        finally:
+            self._trying.release()
+        log.warning("%s is back", self.name)
         return result
+
+    def _call(self, use: Callable[[Client], Result]) -> Result:
+        was = self.state
+        try:
+            with self._circuit:
+                return use(self._connected())
+        except self._failures as error:
+            if was == STATE_CLOSED and self.state == STATE_OPEN:
+                log.warning("%s is away: %s", self.name, error)
+            raise Away(self.name) from error
 
     def close(self) -> None:
         """End the client's connections; a later call makes a new client."""
         client, self._client = self._client, None
         if client is not None:
             client.close()
-
-    def _may_try(self) -> bool:
-        with self._state:
-            if self._failed < FAILURES_TO_OPEN:
-                return True
-            if time.monotonic() < self._retry_at:
-                return False
-            self._retry_at = time.monotonic() + COOL_SECONDS  # this call tries, others don't
-            return True
 
     def _connected(self) -> Client:
         if self._client is not None:
@@ -85,16 +96,3 @@ class Part(Generic[Client]):
             return self._client
         finally:
             self._connecting.release()
-
-    def _note_failure(self, error: Exception) -> None:
-        with self._state:
-            self._failed += 1
-            self._retry_at = time.monotonic() + COOL_SECONDS
-            if self._failed == FAILURES_TO_OPEN:
-                log.warning("%s is away: %s", self.name, error)
-
-    def _note_success(self) -> None:
-        with self._state:
-            if self._failed >= FAILURES_TO_OPEN:
-                log.warning("%s is back", self.name)
-            self._failed = 0

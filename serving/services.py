@@ -1,23 +1,24 @@
 """What the views work with: made once per app, found through the app that runs."""
 
-from collections.abc import Callable
 from dataclasses import dataclass
 from http import HTTPStatus
-from typing import TypeVar, cast
+from typing import cast
 
 from flask import current_app, request
 
 from jobs.contract.generations import generation_id
 from jobs.contract.names import GENERATION_HEADER
 from jobs.contract.settings import Settings
-from jobs.contract.tokens import InvalidToken, is_operator, listener_of
+from serving.doors import Doors
 from serving.errors import Problem
 from serving.model_store import ModelStore
-from serving.recommend.ladder import Ladder, Snapshot
-from serving.stores import Stores, StoreSources, stores_of
+from serving.recommend.climb import Options
+from serving.recommend.ladder import Ladder
+from serving.recommend.listener import Snapshot
+from serving.store_sources import StoreSources
+from serving.stores import Stores, stores_of
 
 EXTENSION = "nocturne"
-T = TypeVar("T")
 
 
 @dataclass(frozen=True)
@@ -28,17 +29,22 @@ class Services:
     stores: Stores
     models: ModelStore
     ladder: Ladder
+    doors: Doors
 
 
 def services_of(settings: Settings) -> Services:
     """Return the services of a deployment; nothing is connected yet."""
     stores = stores_of(settings)
-    ladder = Ladder(
-        StoreSources(stores),
+    options = Options(
         per_artist=settings.max_per_artist,
         user_weight=settings.session_user_weight,
+        strategy=settings.next_strategy,
+        hybrid_user_share=settings.hybrid_user_share,
+        hybrid_cosine_weight=settings.hybrid_cosine_weight,
+        rest_hours=settings.rest_hours,
     )
-    return Services(settings, stores, ModelStore(stores), ladder)
+    ladder = Ladder(StoreSources(stores), options)
+    return Services(settings, stores, ModelStore(stores), ladder, Doors(settings, stores))
 
 
 def services() -> Services:
@@ -47,22 +53,21 @@ def services() -> Services:
 
 
 def listener() -> str:
-    """Return the listener that the request's bearer token speaks for; a problem 401 else."""
-    return _read(listener_of)
+    """Return the listener that the request's token speaks for; a problem 401 or 403 else."""
+    return services().doors.require("listen").subject
 
 
 def snapshot() -> Snapshot:
     """Return what this request answers with: the live generation, or the one it names.
 
-    An operator may name any generation that has an index, live or not, in a header; a problem
-    400, 403 or 404 else.
+    A token with the scope `generations` may name any generation that has an index, live or not,
+    in a header; a problem 400, 403 or 404 else.
     """
     named = request.headers.get(GENERATION_HEADER)
     models = services().models
     if named is None:
         return models.current()
-    if not _read(is_operator):
-        raise Problem(HTTPStatus.FORBIDDEN, f"{GENERATION_HEADER} needs an operator's token")
+    services().doors.require("generations")
     try:
         found = models.servable(generation_id(named))
     except ValueError as error:
@@ -70,18 +75,3 @@ def snapshot() -> Snapshot:
     if found is None:
         raise Problem(HTTPStatus.NOT_FOUND, f"{named} has no index here")
     return found
-
-
-def _read(reader: Callable[[Settings, str], T]) -> T:
-    scheme, _, token = request.headers.get("Authorization", "").partition(" ")
-    if scheme.lower() != "bearer" or not token.strip():
-        raise _unauthorized("a listener token is needed: Authorization: Bearer <token>", "")
-    try:
-        return reader(services().settings, token.strip())
-    except InvalidToken as error:
-        raise _unauthorized(str(error), ', error="invalid_token"') from None
-
-
-def _unauthorized(detail: str, challenge: str) -> Problem:
-    header = f'Bearer realm="nocturne"{challenge}'
-    return Problem(HTTPStatus.UNAUTHORIZED, detail, headers={"WWW-Authenticate": header})

@@ -1,21 +1,25 @@
-"""The stores behind their circuits, and what the recommender reads from them."""
+"""The stores behind their circuits."""
 
 import logging
-from collections.abc import Iterable
 from dataclasses import dataclass
 
 from jobs.contract.settings import Settings
-from jobs.stores import cache, catalogue, vectors
+from jobs.stores import cache, catalogue, parts, vectors
 from jobs.stores.alerts import Alerts
 from jobs.stores.cache import Cache
 from jobs.stores.catalogue import Catalogue
+from jobs.stores.choices import ListenerChoices
 from jobs.stores.events import BrokerUnavailable, EventLog
 from jobs.stores.generation_lists import GenerationLists
 from jobs.stores.generations import Generations
+from jobs.stores.parts import FactorReader
+from jobs.stores.revocations import Revocations
 from jobs.stores.stream_health import StreamHealth
 from jobs.stores.vectors import Vectors
 from serving.parts import Part
-from serving.recommend.sources import Candidate, Song, Vector
+
+FACTORS_SECONDS = 3.0
+"""How long a read from the lake may stand still."""
 
 
 @dataclass(frozen=True)
@@ -25,12 +29,14 @@ class Mongo:
     catalogue: Catalogue
     generations: Generations
     lists: GenerationLists
+    choices: ListenerChoices
+    revocations: Revocations
     stream: StreamHealth
     alerts: Alerts
 
     def close(self) -> None:
         """End the connections."""
-        for part in (self.catalogue, self.generations, self.lists, self.stream, self.alerts):
+        for part in vars(self).values():
             part.close()
 
 
@@ -46,11 +52,12 @@ class Stores:
     listings: Part[Catalogue]
     vectors: Part[Vectors]
     cache: Part[Cache]
+    factors: Part[FactorReader]
     events: Part[EventLog]
 
     def close(self) -> None:
         """End every connection that was made."""
-        for part in (self.mongo, self.listings, self.vectors, self.cache, self.events):
+        for part in vars(self).values():
             part.close()
 
 
@@ -65,6 +72,8 @@ def stores_of(settings: Settings) -> Stores:
             Catalogue(settings, wait),
             Generations(settings, wait),
             GenerationLists(settings, wait),
+            ListenerChoices(settings, wait),
+            Revocations(settings, wait),
             StreamHealth(settings, wait),
             Alerts(settings, wait),
         )
@@ -74,36 +83,6 @@ def stores_of(settings: Settings) -> Stores:
         listings=Part("mongodb", catalogue.AWAY, lambda: Catalogue(settings, wait)),
         vectors=Part("milvus", vectors.AWAY, lambda: Vectors(settings, wait / 1000)),
         cache=Part("redis", cache.AWAY, lambda: Cache(settings)),
+        factors=Part("factors", parts.AWAY, lambda: FactorReader(settings, FACTORS_SECONDS)),
         events=Part("kafka", (BrokerUnavailable,), lambda: EventLog(settings)),
     )
-
-
-@dataclass(frozen=True)
-class StoreSources:
-    """`serving.recommend.sources.Sources` from the real stores."""
-
-    stores: Stores
-
-    def recent(self, user_id: str) -> list[str]:
-        return self.stores.cache.call(lambda cache: cache.recent(user_id))
-
-    def user_vector(self, generation: str, user_id: str) -> Vector | None:
-        return self.stores.mongo.call(lambda m: m.catalogue.user_vector(generation, user_id))
-
-    def song_vector(self, generation: str, track_id: str) -> Vector | None:
-        found = self.stores.vectors.call(lambda milvus: milvus.get(generation, [track_id]))
-        return found.get(track_id)
-
-    def nearest(self, generation: str, vector: Vector, limit: int) -> list[Candidate]:
-        found = self.stores.vectors.call(lambda milvus: milvus.search(generation, [vector], limit))
-        return list(found[0])
-
-    def neighbours(self, generation: str, track_id: str) -> list[Candidate]:
-        found = self.stores.mongo.call(lambda m: m.lists.neighbours(generation, [track_id]))
-        return list(found.get(track_id, []))
-
-    def nightly(self, generation: str, user_id: str) -> list[str]:
-        return self.stores.mongo.call(lambda m: m.lists.nightly(generation, user_id))
-
-    def songs(self, track_ids: Iterable[str]) -> dict[str, Song]:
-        return self.stores.mongo.call(lambda m: m.catalogue.songs(track_ids))

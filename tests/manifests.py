@@ -5,13 +5,16 @@ from typing import Any
 
 from jobs.contract.generations import Manifest, Norms
 
+FITTED: dict[str, float | int | str] = {"alpha": 14.0, "reg": 1.25, "weighting": "log"}
+"""How factors were fitted, without their rank."""
+
 BLANK = Manifest(
     generation="g20240301T0200_00000001",
     as_of=date(2024, 3, 1),
     window_start=date(2023, 12, 2),
     lake_version=0,
     code_version="test",
-    params={"rank": 2, "window_days": 90},
+    params={"rank": 2, "window_days": 90} | FITTED,
     plays=9,
     pairs=9,
     users=2,

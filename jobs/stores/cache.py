@@ -1,9 +1,10 @@
-"""Redis: a listener's recent plays. All of it can be rebuilt, so losing it loses nothing."""
+"""Redis: what a listener did lately, and answers made ready. Losing it loses nothing for good."""
 
 from collections.abc import Iterable, Iterator
 
 import redis
 from redis.backoff import NoBackoff
+from redis.client import Pipeline
 from redis.retry import Retry
 
 from jobs.contract.settings import Settings
@@ -12,12 +13,26 @@ AWAY = (redis.RedisError,)
 """What a call raises when Redis does not answer in time."""
 
 RECENT = "recent:"
+SKIPPED = "skipped:"
+CHOICES = "choices:"
+HOME = "home:"
+KINDS = (RECENT, SKIPPED, CHOICES, HOME)
+"""Prefixes of a listener's keys: `recent` and `skipped` are sorted sets of track ids by epoch
+milliseconds, `choices` a copy of what MongoDB has of bans and loves, `home` a hash of answers."""
+
 RECENT_PLAYS = 200
 RECENT_DAYS = 14
+SKIPPED_SONGS = 50
+SKIPPED_SECONDS = 2 * 3600
+CHOICES_DAYS = 30
+HOME_SECONDS = 60
+
+Times = list[tuple[str, int]]
+"""Track ids with epoch milliseconds, the newest first."""
 
 
 class Cache:
-    """Recent plays as track ids with times, never as vectors, so that they survive a retrain."""
+    """Plays are kept as track ids, never as vectors, so that they survive a retrain."""
 
     def __init__(self, settings: Settings) -> None:
         seconds = settings.store_timeout_ms / 1000
@@ -29,31 +44,69 @@ class Cache:
             retry=Retry(NoBackoff(), 0),  # the default tries again for many timeouts
         )
 
-    def add_plays(self, user_id: str, plays: dict[str, int]) -> None:
-        """Remember songs (track id -> epoch ms); only the newest play of a song is kept."""
-        if not plays:
-            return
-        key = f"{RECENT}{user_id}"
+    def add_plays(self, user_id: str, plays: dict[str, int], skips: dict[str, int]) -> None:
+        """Remember songs (track id -> epoch ms), the newest of each; ready answers are dropped."""
         pipe = self._redis.pipeline(transaction=False)
-        pipe.zadd(key, plays, gt=True)
-        pipe.zremrangebyrank(key, 0, -RECENT_PLAYS - 1)
-        pipe.expire(key, RECENT_DAYS * 86400)
+        for kind, songs, most, seconds in (
+            (RECENT, plays, RECENT_PLAYS, RECENT_DAYS * 86400),
+            (SKIPPED, skips, SKIPPED_SONGS, SKIPPED_SECONDS),
+        ):
+            if songs:
+                key = f"{kind}{user_id}"
+                pipe.zadd(key, songs, gt=True)
+                pipe.zremrangebyrank(key, 0, -most - 1)
+                pipe.expire(key, seconds)
+        pipe.delete(f"{HOME}{user_id}")
         pipe.execute()
 
-    def recent(self, user_id: str) -> list[str]:
-        """Return the listener's recent songs, newest first."""
-        found = self._redis.zrevrange(f"{RECENT}{user_id}", 0, -1)
-        return [str(track) for track in found]
+    def memory(self, user_id: str) -> tuple[Times, Times]:
+        """Return the listener's recent plays and early skips, in one round trip."""
+        pipe = self._redis.pipeline(transaction=False)
+        self._ask_memory(pipe, user_id)
+        return _times(pipe.execute())
+
+    def _ask_memory(self, pipe: Pipeline, user_id: str) -> None:
+        for kind in (RECENT, SKIPPED):
+            pipe.zrevrange(f"{kind}{user_id}", 0, -1, withscores=True)
+
+    def set_choices(self, user_id: str, choices: str) -> None:
+        """Keep a copy of the listener's bans and loves; ready answers are dropped."""
+        pipe = self._redis.pipeline(transaction=False)
+        pipe.set(f"{CHOICES}{user_id}", choices, ex=CHOICES_DAYS * 86400)
+        pipe.delete(f"{HOME}{user_id}")
+        pipe.execute()
+
+    def choices(self, user_id: str) -> str | None:
+        """Return the copy of the listener's bans and loves."""
+        found = self._redis.get(f"{CHOICES}{user_id}")
+        return None if found is None else str(found)
+
+    def set_home(self, user_id: str, name: str, answer: str) -> None:
+        """Keep an answer under a name that says all that it depends on, for a minute."""
+        pipe = self._redis.pipeline(transaction=False)
+        pipe.hset(f"{HOME}{user_id}", name, answer)
+        pipe.expire(f"{HOME}{user_id}", HOME_SECONDS)
+        pipe.execute()
+
+    def seen(self, user_id: str, name: str) -> tuple[str | None, Times, Times]:
+        """Return the answer of that name, unless something happened since, and `memory`."""
+        pipe = self._redis.pipeline(transaction=False)
+        pipe.hget(f"{HOME}{user_id}", name)
+        self._ask_memory(pipe, user_id)
+        ready, *times = pipe.execute()
+        plays, skips = _times(times)
+        return None if ready is None else str(ready), plays, skips
 
     def listeners(self) -> Iterator[str]:
-        """Yield the ids of all who have recent plays, in no order."""
-        for key in self._redis.scan_iter(f"{RECENT}*", count=1000):
-            yield str(key).removeprefix(RECENT)
+        """Yield the ids of all of whom anything is kept, in no order; some come twice."""
+        for kind in KINDS:
+            for key in self._redis.scan_iter(f"{kind}*", count=1000):
+                yield str(key).removeprefix(kind)
 
     def forget(self, user_ids: Iterable[str]) -> None:
-        """Remove the recent plays of these listeners."""
+        """Remove everything of these listeners."""
         for user_id in user_ids:
-            self._redis.delete(f"{RECENT}{user_id}")
+            self._redis.delete(*(f"{kind}{user_id}" for kind in KINDS))
 
     def ping(self) -> None:
         """Raise one of AWAY unless Redis answers."""
@@ -62,3 +115,8 @@ class Cache:
     def close(self) -> None:
         """End the connections."""
         self._redis.close()
+
+
+def _times(found: list[list[tuple[str, float]]]) -> tuple[Times, Times]:
+    plays, skips = ([(str(track_id), int(at)) for track_id, at in times] for times in found)
+    return plays, skips

@@ -10,6 +10,7 @@ from pymongo.errors import PyMongoError
 
 from jobs.contract import names
 from jobs.contract.settings import Settings
+from jobs.stores.choices import CHOICES, Choices
 from jobs.stores.documents import Document, database
 
 AWAY = (PyMongoError,)
@@ -76,12 +77,16 @@ class Catalogue:
         with pymongo.timeout(max(SCAN_SECONDS, self._seconds)):
             return [_shown(d) for d in self._songs.find(query).sort(order).limit(limit)]
 
-    def user_vector(self, generation: str, user_id: str) -> list[float] | None:
-        """Return the listener's vector of that generation, or None where it has none."""
-        field = f"vectors.{generation}"
-        found = self._db[names.USERS].find_one({"_id": user_id}, {field: 1}) or {}
+    def others(self, excluded: Iterable[str], limit: int) -> list[Song]:
+        """Return the most played of the songs that are not excluded."""
+        return self._scan({"_id": {"$nin": list(excluded)}}, MOST_PLAYED, limit)
+
+    def listener(self, generation: str | None, user_id: str) -> tuple[list[float] | None, Choices]:
+        """Return the listener's vector of that generation, or None, and choices, in one read."""
+        fields = {CHOICES: 1} | ({f"vectors.{generation}": 1} if generation else {})
+        found = self._db[names.USERS].find_one({"_id": user_id}, fields) or {}
         vector = found.get("vectors", {}).get(generation)
-        return None if vector is None else [float(x) for x in vector]
+        return None if vector is None else [float(x) for x in vector], found.get(CHOICES, [])
 
     def ping(self) -> None:
         """Raise one of AWAY unless MongoDB answers."""

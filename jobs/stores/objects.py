@@ -15,8 +15,9 @@ from jobs.contract.settings import Settings
 class Objects:
     """Both buckets of one deployment. Safe to share between threads."""
 
-    def __init__(self, settings: Settings) -> None:
-        self._client = _client(settings)
+    def __init__(self, settings: Settings, seconds: float = 60.0) -> None:
+        """Let a call fail when the store stands still for so many seconds."""
+        self._client = _client(settings, seconds)
 
     def ensure_bucket(self, bucket: str) -> None:
         """Create the bucket unless it is there."""
@@ -86,7 +87,7 @@ class Objects:
             yield from page.get("Contents", [])
 
 
-def _client(settings: Settings) -> Any:
+def _client(settings: Settings, seconds: float) -> Any:
     return boto3.client(
         "s3",
         endpoint_url=settings.s3_endpoint,
@@ -96,7 +97,8 @@ def _client(settings: Settings) -> Any:
         config=Config(
             s3={"addressing_style": "path"},
             max_pool_connections=16,
-            connect_timeout=5,
+            connect_timeout=min(5.0, seconds),
+            read_timeout=seconds,
             retries={"max_attempts": 3, "mode": "standard"},
         ),
     )

@@ -124,12 +124,12 @@ def listener_erased(rig: Rig, events: int = 300) -> str:
         {"_id": user}, {"$set": {"username": user, f"vectors.{generation}": [1.0]}}, upsert=True
     )
     cache = Cache(rig.settings)
-    cache.add_plays(user, {"fault-song-001": 1})
+    cache.add_plays(user, {"fault-song-001": 1}, {"fault-song-002": 1})
     if not traces(rig, user):
         raise Failed("there should be traces before the erasure, or this shows nothing")
     report = rig.stack.done("erase", "--user", user)
     left = traces(rig, user)
-    if left or cache.recent(user):
+    if left or user in cache.listeners():
         raise Failed(f"traces left in {left}\n{report}")
     cache.close()
     others = sender.acknowledged[events:]

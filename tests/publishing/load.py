@@ -87,7 +87,7 @@ class Load:
         try:
             if number % 2:
                 current = self._first.get(user)
-                body = {"current": current, "n": 5}
+                body = {"current": current, "n": 5, "strategy": "session_vector"}
                 answer = session.post(
                     f"{url}/recommend/next", json=body, headers=headers, timeout=30
                 )

@@ -26,7 +26,7 @@ from jobs.stores.manifests import write_manifest
 from jobs.stores.objects import Objects
 from jobs.stores.vectors import Vectors
 from tests.integration.stack import Stack
-from tests.manifests import manifest
+from tests.manifests import FITTED, manifest
 
 LISTENERS, SONGS, RANK = 20, 40, 8
 VECTORS = pa.schema([("id", pa.string()), ("vector", pa.list_(pa.float32()))])
@@ -105,7 +105,7 @@ class World:
         self.documents.upsert_songs(titles)
         made = manifest(
             name,
-            params={"rank": RANK, "window_days": 90},
+            params={"rank": RANK, "window_days": 90} | FITTED,
             users=LISTENERS,
             items=SONGS,
             popular=songs[:20],

@@ -2,7 +2,7 @@
 
 import pytest
 
-from infra.local.bench import BenchFailed, Samples, rows, table
+from infra.local.timing import BenchFailed, Samples, rows, table
 
 MEASURED = {
     "GET /livez": Samples([0.001] * 50, seconds=0.05),

@@ -7,7 +7,14 @@ import pytest
 
 from jobs.contract.errors import SettingsError
 from jobs.contract.settings import Settings
-from jobs.contract.tokens import InvalidToken, listener_of, listener_token
+from jobs.contract.tokens import (
+    SCOPES,
+    InvalidToken,
+    listener_token,
+    operator_token,
+    read_token,
+    service_key,
+)
 
 KEY = "k" * 32
 SETTINGS = Settings(token_secret=KEY)
@@ -24,8 +31,8 @@ def forged(key=KEY, algorithm="HS256", **changes):
 
 
 def test_speaks_for_its_listener():
-    assert listener_of(SETTINGS, listener_token(SETTINGS, "ü 1")) == "ü 1"
-    assert listener_of(SETTINGS, forged()) == "u1"
+    assert read_token(SETTINGS, listener_token(SETTINGS, "ü 1")).subject == "ü 1"
+    assert read_token(SETTINGS, forged()).subject == "u1"
 
 
 @pytest.mark.parametrize(
@@ -49,10 +56,25 @@ def test_speaks_for_its_listener():
 )
 def test_refuses(token):
     with pytest.raises(InvalidToken):
-        listener_of(SETTINGS, token)
+        read_token(SETTINGS, token)
 
 
 @pytest.mark.parametrize("secret", ["", "short"])
 def test_needs_a_key(secret):
     with pytest.raises(SettingsError, match="NOCTURNE_TOKEN_SECRET"):
         listener_token(Settings(token_secret=secret), "u1")
+
+
+def test_scopes_say_what_a_token_is_good_for():
+    def scopes(token):
+        return read_token(SETTINGS, token).scopes
+
+    assert scopes(listener_token(SETTINGS, "u")) == scopes(forged()) == {"listen"}
+    assert scopes(operator_token(SETTINGS, "u")) == {"listen", "generations"}
+    assert scopes(service_key(SETTINGS, "grafana", ("metrics",), 30)) == {"metrics"}
+    assert set(SCOPES) == {"listen", "generations", "metrics"}
+
+
+def test_every_token_has_an_id_of_its_own():
+    ids = {read_token(SETTINGS, listener_token(SETTINGS, "u")).token_id for _ in range(3)}
+    assert len(ids) == 3

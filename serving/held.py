@@ -1,0 +1,55 @@
+"""What a worker keeps of the stores in memory: for a while, and longer while they are away."""
+
+import threading
+import time
+from collections.abc import Callable, Hashable, Iterable, Mapping
+from typing import Generic, TypeVar
+
+from cachetools import LRUCache
+
+Key = TypeVar("Key", bound=Hashable)
+Value = TypeVar("Value")
+
+
+class Held(Generic[Key, Value]):
+    """The entries that were used last. What is older than `seconds` is read again."""
+
+    def __init__(self, entries: int, seconds: float) -> None:
+        self._entries: LRUCache[Key, tuple[float, Value]] = LRUCache(entries)
+        self._seconds = seconds
+        self._lock = threading.Lock()
+
+    def read(
+        self, keys: Iterable[Key], missing: Callable[[list[Key]], Mapping[Key, Value]]
+    ) -> dict[Key, Value]:
+        """Return the entries of the keys; `missing` reads those that are not here, or are old.
+
+        Keys that `missing` does not return are left out. Raises what `missing` raises.
+        """
+        wanted = list(dict.fromkeys(keys))
+        oldest = time.monotonic() - self._seconds
+        with self._lock:
+            held = {key: self._entries[key] for key in wanted if key in self._entries}
+        found = {key: value for key, (at, value) in held.items() if at >= oldest}
+        left = [key for key in wanted if key not in found]
+        if left:
+            read = missing(left)
+            found |= read
+            self._keep(read)
+        return found
+
+    def held(self, keys: Iterable[Key]) -> dict[Key, Value]:
+        """Return those entries that are here, however old."""
+        with self._lock:
+            return {key: self._entries[key][1] for key in keys if key in self._entries}
+
+    def drop(self, key: Key) -> None:
+        """Forget one entry."""
+        with self._lock:
+            self._entries.pop(key, None)
+
+    def _keep(self, read: Mapping[Key, Value]) -> None:
+        now = time.monotonic()
+        with self._lock:
+            for key, value in read.items():
+                self._entries[key] = (now, value)

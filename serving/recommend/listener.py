@@ -1,0 +1,133 @@
+"""What is known of the one who asks, and the vector that follows from it."""
+
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass, field
+from datetime import datetime
+from typing import TypeVar
+
+import numpy as np
+
+from serving.recommend.fold_in import FoldedIn, fold_in
+from serving.recommend.model import Floats, Model
+from serving.recommend.sources import Away, Memory, Profile, Song, Sources
+
+LOVED_PLAYS = 3
+"""A loved song counts as so many plays more."""
+HOUR_MS = 3_600_000
+
+T = TypeVar("T")
+
+
+@dataclass(frozen=True)
+class Snapshot:
+    """What one request works with: a generation (None: none yet) and its popular songs.
+
+    `model` is None while its factors could not be read; `trained_until_ms` is the end of the
+    generation's window.
+    """
+
+    generation: str | None
+    popular: tuple[Song, ...] | list[Song]
+    published_at: datetime | None = None
+    model: Model | None = None
+    trained_until_ms: int = 0
+
+
+class Reads:
+    """The reads of one request: a store that did not answer is not asked again."""
+
+    def __init__(self, sources: Sources, snapshot: Snapshot) -> None:
+        self.sources = sources
+        self.snapshot = snapshot
+        self.degraded: list[str] = []
+        if snapshot.generation is not None and snapshot.model is None:
+            self.degraded.append("factors")
+
+    def ask(self, store: str, read: Callable[[], T], otherwise: Callable[[], T]) -> T:
+        """Return what `read` gives, or `otherwise` where its store is away."""
+        if store not in self.degraded:
+            try:
+                return read()
+            except Away as away:
+                self.degraded.append(away.part)
+        return otherwise()
+
+    def songs(self, track_ids: Iterable[str]) -> Mapping[str, Song]:
+        """Return songs by id; while MongoDB is away, those that are in memory."""
+        wanted = list(track_ids)
+        return self.ask("mongodb", lambda: self.sources.songs(wanted), lambda: self._held(wanted))
+
+    def _held(self, wanted: list[str]) -> Mapping[str, Song]:
+        popular = {str(song["track_id"]): song for song in self.snapshot.popular}
+        held = {track_id: popular[track_id] for track_id in wanted if track_id in popular}
+        return held | dict(self.sources.held(wanted))
+
+
+@dataclass(frozen=True)
+class Taste:
+    """The vector of a listener; `strategy` says where it came from."""
+
+    vector: Floats
+    strategy: str
+    folded: FoldedIn | None = None
+
+
+@dataclass(frozen=True)
+class Listener:
+    """What is known of the one who asks."""
+
+    profile: Profile = field(default_factory=Profile)
+    memory: Memory = field(default_factory=Memory)
+    plays: Mapping[str, float] = field(default_factory=dict)
+
+    def heard(self) -> frozenset[str]:
+        """Return every song that the listener is known to have heard."""
+        return frozenset(self.plays) | {track_id for track_id, _ in self.memory.plays}
+
+    def lately(self, now_ms: int, rest_hours: float) -> frozenset[str]:
+        """Return the songs that rest, because they were heard or skipped in the last hours."""
+        since = now_ms - rest_hours * HOUR_MS
+        both = (*self.memory.plays, *self.memory.skipped)
+        return frozenset(track_id for track_id, at in both if at >= since)
+
+    def taste(self, snapshot: Snapshot) -> Taste | None:
+        """Return the trained vector, or one that knows the plays since the training as well.
+
+        None where the listener has neither a vector nor a play that the generation knows.
+        """
+        new = {t: 1.0 for t, at in self.memory.plays if at >= snapshot.trained_until_ms}
+        for track_id in self.profile.loved:
+            new[track_id] = new.get(track_id, 0.0) + LOVED_PLAYS
+        vector = self.profile.vector
+        # Without the old plays, a new vector would forget what the trained one knows.
+        knows_all = vector is None or bool(self.plays)
+        if snapshot.model is not None and new and knows_all:
+            everything = dict(self.plays)
+            for track_id, count in new.items():
+                everything[track_id] = everything.get(track_id, 0.0) + count
+            folded = fold_in(snapshot.model, everything)
+            if folded is not None:
+                return Taste(folded.vector.astype(np.float32), "fold_in", folded)
+        if vector is None:
+            return None
+        return Taste(np.asarray(vector, dtype=np.float32), "user_vector")
+
+
+def known_listener(reads: Reads, user_id: str, memory: Memory | None = None) -> Listener:
+    """Read what the stores know; what a store that is away would have said is left out.
+
+    `memory` is given where it has been read.
+    """
+    sources, generation = reads.sources, reads.snapshot.generation
+    if memory is None:
+        memory = reads.ask("redis", lambda: sources.memory(user_id), Memory)
+    profile = reads.ask(
+        "mongodb",
+        lambda: sources.profile(generation, user_id),
+        lambda: sources.remembered(generation, user_id),
+    )
+    if generation is None:
+        return Listener(profile, memory)
+    nothing: Mapping[str, float] = {}
+    plays = reads.ask("mongodb", lambda: sources.plays(generation, user_id), lambda: nothing)
+    return Listener(profile, memory, plays)

@@ -1,0 +1,63 @@
+"""Why a song is in a list: what its score was made of, computed and not guessed."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Literal
+
+import numpy as np
+
+from serving.recommend.fold_in import FoldedIn
+from serving.recommend.model import Model
+
+Kind = Literal["plays", "session", "taste", "similar", "nightly", "popular", "catalogue"]
+MOST_SONGS = 3
+
+
+@dataclass(frozen=True)
+class Reason:
+    """Where a score comes from.
+
+    `songs` are up to three songs that contributed most, with their shares of all that speaks for
+    the song (0 to 1). `taste` and `session` are the shares of what the listener likes anyway and
+    of what is playing now; they add up to 1 where both were computed.
+    """
+
+    kind: Kind
+    songs: Sequence[tuple[str, float]] = ()
+    taste: float | None = None
+    session: float | None = None
+
+
+def of_plays(model: Model, folded: FoldedIn, track_ids: Sequence[str]) -> dict[str, Reason]:
+    """Return the plays behind each song's score; songs that nothing speaks for are left out."""
+    shares = folded.contributions(model.matrix[model.rows(track_ids)])
+    found = {}
+    for track_id, line in zip(track_ids, shares, strict=True):
+        speaking = np.maximum(line, 0.0)
+        if speaking.sum() <= 0:
+            continue
+        best = np.argsort(-speaking, kind="stable")[:MOST_SONGS]
+        songs = [
+            (folded.played[n], float(speaking[n] / speaking.sum())) for n in best if speaking[n] > 0
+        ]
+        found[track_id] = Reason("plays", songs, taste=1.0, session=0.0)
+    return found
+
+
+def of_session(near: Mapping[str, float], taste: float, song: float, current: str | None) -> Reason:
+    """Return where a score of the hybrid comes from.
+
+    `near` is what each song of the session added as a neighbour, `taste` and `song` what the
+    cosines with listener and current song added.
+    """
+    parts = dict(near)
+    if current is not None:
+        parts[current] = parts.get(current, 0.0) + max(song, 0.0)
+    taste, session = max(taste, 0.0), sum(parts.values())
+    whole = taste + session
+    if whole <= 0:
+        return Reason("taste")
+    best = sorted(parts, key=lambda track_id: -parts[track_id])[:MOST_SONGS]
+    songs = [(track_id, parts[track_id] / whole) for track_id in best if parts[track_id] > 0]
+    kind: Kind = "session" if session >= taste else "taste"
+    return Reason(kind, songs, taste=taste / whole, session=session / whole)
