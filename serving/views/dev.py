@@ -1,20 +1,17 @@
 """POST /dev/token: a listener token for anyone who asks. Only in the local stack."""
 
 from flask import Blueprint, Response, jsonify
-from pydantic import BaseModel, ConfigDict
 
 from jobs.contract.tokens import listener_token
 from serving.intake import Id
 from serving.services import services
-from serving.views.params import body
+from serving.views.params import Body, body
 
 bp = Blueprint("dev", __name__, url_prefix="/dev")
 
 
-class TokenRequest(BaseModel):
+class TokenRequest(Body):
     """Who the token shall speak for."""
-
-    model_config = ConfigDict(extra="forbid")
 
     user_id: Id
 

@@ -1,12 +1,14 @@
-"""GET /livez: the process runs. GET /readyz: it can serve songs, and what is away."""
+"""GET /livez: the process runs. GET /readyz: it can serve songs, and what is away. GET /metrics."""
 
 from collections.abc import Callable
+from datetime import UTC, datetime
 from http import HTTPStatus
 from typing import Any
 
 from flask import Blueprint, Response, jsonify
 
-from serving.recommend.ladder import Snapshot
+from serving import metrics
+from serving.recommend.listener import Snapshot
 from serving.recommend.sources import Away
 from serving.services import services
 
@@ -23,6 +25,20 @@ bp = Blueprint("health", __name__)
 def livez() -> Response:
     """Answer without asking any store."""
     return jsonify(status="ok")
+
+
+@bp.get("/metrics")
+def exposed() -> Response:
+    """Return metrics for Prometheus, to whoever has a key with the scope `metrics`."""
+    services().doors.require("metrics")
+    stores = services().stores
+    for part in (stores.mongo, stores.vectors, stores.cache, stores.factors, stores.events):
+        metrics.CIRCUIT.labels(part.name).set(metrics.STATES[part.state])
+    snapshot = _snapshot()
+    if snapshot is not None and snapshot.published_at is not None:
+        age = datetime.now(UTC) - snapshot.published_at
+        metrics.GENERATION_SECONDS.set(age.total_seconds())
+    return metrics.exposition()
 
 
 @bp.get("/readyz")

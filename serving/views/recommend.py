@@ -1,37 +1,77 @@
-"""GET /recommend/home and POST /recommend/next: songs for the token's listener."""
+"""GET /recommend/home, POST /recommend/next and /recommend/session: songs to play."""
 
-from typing import Annotated, Any
+import hashlib
+import time
+from contextlib import suppress
+from datetime import UTC, datetime
+from typing import Annotated, Any, Literal
 
-from flask import Blueprint, Response, g, jsonify
-from pydantic import BaseModel, ConfigDict, Field
+import orjson
+from flask import Blueprint, Response, g, request
+from pydantic import Field
 
+from jobs.contract.names import GENERATION_HEADER
+from serving import metrics
 from serving.intake import Id
-from serving.recommend.ladder import Answer, Wish
+from serving.recommend.climb import Answer, Wish
+from serving.recommend.listener import Snapshot
+from serving.recommend.sources import Away, Memory
 from serving.services import listener, services, snapshot
-from serving.views.params import body, limit
+from serving.views import shown
+from serving.views.params import Body, Digits, Query, Share, body, query
 
-DEFAULT_HOME = 20
-MAX_HOME = 100
+MAX_BEFORE = 200
 bp = Blueprint("recommend", __name__, url_prefix="/recommend")
 
+Strategy = Literal["session_hybrid", "session_vector"]
 
-class NextRequest(BaseModel):
-    """What the player plays, has in its queue and has just played."""
 
-    model_config = ConfigDict(extra="forbid", strict=True)
+class HomeQuery(Query):
+    """How many songs, and the largest share of them that may have been heard before."""
+
+    limit: Annotated[int, Field(ge=1, le=100), Digits] = 20
+    familiar: Share | None = None
+
+
+class NextRequest(Body):
+    """What the player plays, has in its queue and has played before, the newest last."""
 
     current: Id | None = None
-    queued: Annotated[list[Id], Field(max_length=100)] = []
-    recent: Annotated[list[Id], Field(max_length=50)] = []
+    queued: Annotated[tuple[Id, ...], Field(max_length=100)] = ()
+    recent: Annotated[tuple[Id, ...], Field(max_length=MAX_BEFORE)] = ()
     n: Annotated[int, Field(ge=1, le=10)] = 5
+    strategy: Strategy | None = None
+
+
+class SessionRequest(Body):
+    """The songs of a session without an account, the newest last, and what waits behind them."""
+
+    songs: Annotated[tuple[Id, ...], Field(min_length=1, max_length=MAX_BEFORE)]
+    queued: Annotated[tuple[Id, ...], Field(max_length=100)] = ()
+    n: Annotated[int, Field(ge=1, le=50)] = 10
 
 
 @bp.get("/home")
 def home() -> Response:
-    """Return the listener's songs, best first."""
+    """Return the listener's songs, best first, and the shelves of the home page."""
     user_id = listener()
-    wish = Wish(user_id, limit(DEFAULT_HOME, MAX_HOME))
-    response = jsonify(_shown(user_id, _answer(wish)))
+    asked = query(HomeQuery)
+    familiar = services().settings.familiar if asked.familiar is None else asked.familiar
+    live = snapshot()
+    name = f"{live.generation} {live.published_at} {asked.limit} {familiar}"
+    ready, memory = _ready(user_id, name)
+    metrics.KEPT.labels(ready is not None).inc()
+    if ready is None or GENERATION_HEADER in request.headers:
+        wish = Wish(user_id, asked.limit, now(), familiar=familiar)
+        ready = _home(wish, live, memory, name)
+    etag = hashlib.sha256(ready.encode()).hexdigest()[:32]
+    if request.if_none_match.contains(etag):
+        response = Response(status=304)
+    else:
+        # The answer is kept without the id of the request that made it.
+        whole = f'{{"request_id":"{g.request_id}",{ready[1:]}'
+        response = Response(whole, content_type="application/json")
+    response.set_etag(etag)
     response.headers["Cache-Control"] = "private, no-cache"
     return response
 
@@ -41,28 +81,73 @@ def following() -> Response:
     """Return what fits behind the current song; `exhausted` when every song is excluded."""
     user_id = listener()
     asked = body(NextRequest)
-    unwanted = {*asked.queued, *asked.recent, *filter(None, [asked.current])}
-    answer = _answer(Wish(user_id, asked.n, asked.current, frozenset(unwanted)))
-    response = jsonify(_shown(user_id, answer) | {"exhausted": not answer.picks})
+    wish = Wish(
+        user_id,
+        asked.n,
+        now(),
+        asked.current,
+        asked.recent,
+        asked.queued,
+        strategy=asked.strategy,
+    )
+    return queue(wish)
+
+
+@bp.post("/session")
+def session() -> Response:
+    """Return what fits behind the songs of a session that belongs to no account."""
+    asked = body(SessionRequest)
+    *before, current = asked.songs
+    return queue(Wish(None, asked.n, now(), current, tuple(before), asked.queued))
+
+
+def _ready(user_id: str, name: str) -> tuple[str | None, Memory | None]:
+    """Return the answer that is kept under the name, and what the listener did lately."""
+    try:
+        ready, plays, skips = services().stores.cache.call(lambda c: c.seen(user_id, name))
+    except Away:
+        return None, None
+    return ready, Memory(plays, skips)
+
+
+def _home(wish: Wish, live: Snapshot, memory: Memory | None, name: str) -> str:
+    answer, shelves = services().ladder.home(wish, live, memory)
+    picks = [found for shelf in shelves for found in shelf.picks] + answer.picks
+    names = shown.named(picks, (shelf.seed for shelf in shelves))
+    made = _shown(wish, answer, names) | {"shelves": [shown.shelf(s, names) for s in shelves]}
+    whole = orjson.dumps(made).decode()
+    if not answer.degraded and wish.user_id is not None:
+        user_id = wish.user_id
+        with suppress(Away):
+            services().stores.cache.call(lambda cache: cache.set_home(user_id, name, whole))
+    return whole
+
+
+def queue(wish: Wish) -> Response:
+    """Return what fits behind the songs of a wish."""
+    answer = services().ladder.answer(wish, snapshot())
+    made = {"request_id": g.request_id} | _shown(wish, answer, shown.named(answer.picks))
+    whole = orjson.dumps(made | {"exhausted": not answer.picks})
+    response = Response(whole, content_type="application/json")
     response.headers["Cache-Control"] = "no-store"
     return response
 
 
-def _answer(wish: Wish) -> Answer:
-    return services().ladder.answer(wish, snapshot())
-
-
-def _shown(user_id: str, answer: Answer) -> dict[str, Any]:
-    songs = [
-        {"rank": rank, "score": pick.score, **pick.song}
-        for rank, pick in enumerate(answer.picks, start=1)
-    ]
-    shown = {
-        "request_id": g.request_id,
-        "user_id": user_id,
+def _shown(wish: Wish, answer: Answer, names: Any) -> dict[str, Any]:
+    metrics.RECOMMENDED.labels(str(request.url_rule), answer.strategy).inc()
+    for store in answer.degraded:
+        metrics.DEGRADED.labels(store).inc()
+    made = {
+        "user_id": wish.user_id,
         "generation": answer.generation,
+        "generated_at": datetime.fromtimestamp(wish.now_ms / 1000, UTC).isoformat(),
         "strategy": answer.strategy,
         "degraded": answer.degraded,
-        "songs": songs,
+        "songs": shown.listed(answer.picks, names),
     }
-    return shown | ({"fallback": answer.fallback} if answer.fallback else {})
+    return made | ({"fallback": answer.fallback} if answer.fallback else {})
+
+
+def now() -> int:
+    """Return the time in epoch milliseconds."""
+    return time.time_ns() // 1_000_000

@@ -7,30 +7,54 @@ import base64
 import binascii
 from collections.abc import Callable
 from http import HTTPStatus
+from typing import Annotated
 from urllib.parse import urlencode
 
 from flask import Blueprint, Response, jsonify, request
+from pydantic import Field, StringConstraints
 
-from jobs.contract.events import MAX_ID_LENGTH
 from jobs.stores.catalogue import Catalogue
-from serving.errors import Problem, unavailable
+from serving.catalogue import known_song
+from serving.errors import Problem
+from serving.intake import Id
+from serving.recommend.climb import Wish
 from serving.recommend.sources import Away, Song
 from serving.services import services
-from serving.views.params import limit
+from serving.views import recommend
+from serving.views.params import Digits, Query, query
 
-DEFAULT_SONGS = 25
-MAX_SONGS = 100
-MAX_QUERY = 100
 bp = Blueprint("songs", __name__)
+
+Limit = Annotated[int, Field(ge=1, le=100), Digits]
+
+
+class SongsQuery(Query):
+    """How many songs, from where on, and of which artist."""
+
+    limit: Limit = 25
+    cursor: str | None = None
+    artist_id: Id | None = None
+
+
+class SearchQuery(Query):
+    """The words that are looked for in title and artist."""
+
+    q: Annotated[str, StringConstraints(strip_whitespace=True, min_length=1, max_length=100)]
+    limit: Limit = 25
+
+
+class SimilarQuery(Query):
+    """How many songs."""
+
+    limit: Annotated[int, Field(ge=1, le=50), Digits] = 10
 
 
 @bp.get("/songs")
 def page() -> Response:
     """Return songs by track id, and `next_cursor` while there are more."""
-    most = limit(DEFAULT_SONGS, MAX_SONGS)
-    cursor = request.args.get("cursor")
-    after = None if cursor is None else _after(cursor)
-    artist = request.args.get("artist_id")
+    asked = query(SongsQuery)
+    most, artist = asked.limit, asked.artist_id
+    after = None if asked.cursor is None else _after(asked.cursor)
 
     def remembered(song: Song) -> bool:
         behind = after is None or song["track_id"] > after
@@ -44,40 +68,30 @@ def page() -> Response:
     following = _cursor(shown[-1]) if len(songs) > most else None
     response = jsonify(songs=shown, next_cursor=following, degraded=degraded)
     if following:
-        query = urlencode({**request.args.to_dict(), "cursor": following})
-        response.headers["Link"] = f'<{request.path}?{query}>; rel="next"'
+        rest = urlencode({**request.args.to_dict(), "cursor": following})
+        response.headers["Link"] = f'<{request.path}?{rest}>; rel="next"'
     return response
 
 
 @bp.get("/songs/<track_id>")
 def one(track_id: str) -> Response:
     """Return one song; a problem 404 if there is none of that id."""
-    song = None
-    try:
-        if len(track_id) <= MAX_ID_LENGTH:
-            found = services().stores.mongo.call(lambda m: m.catalogue.songs([track_id]))
-            song = found.get(track_id)
-    except Away as away:
-        held = (s for s in services().models.current().popular if s["track_id"] == track_id)
-        song = next(held, None)
-        if song is None:
-            raise unavailable(away.part) from None
-    if song is None:
-        raise Problem(HTTPStatus.NOT_FOUND, f"there is no song {track_id!r}")
-    return jsonify(song)
+    return jsonify(known_song(track_id))
+
+
+@bp.get("/songs/<track_id>/similar")
+def similar(track_id: str) -> Response:
+    """Return songs that go with one: what sessions held beside it, and what sounds alike."""
+    asked = query(SimilarQuery)
+    known_song(track_id)
+    return recommend.queue(Wish(None, asked.limit, recommend.now(), track_id))
 
 
 @bp.get("/search")
 def search() -> Response:
     """Return songs with every word of `q` in title or artist, most played first."""
-    text = request.args.get("q", "").strip()
-    if not 1 <= len(text) <= MAX_QUERY:
-        raise Problem(
-            HTTPStatus.BAD_REQUEST,
-            "the request is not as it should be",
-            [f"q: must have 1 to {MAX_QUERY} characters"],
-        )
-    most = limit(DEFAULT_SONGS, MAX_SONGS)
+    asked = query(SearchQuery)
+    text, most = asked.q, asked.limit
     words = text.casefold().split()
 
     def remembered(song: Song) -> bool:
@@ -111,5 +125,5 @@ def _after(cursor: str) -> str:
         raise Problem(
             HTTPStatus.BAD_REQUEST,
             "the request is not as it should be",
-            ["cursor: is not one that an earlier answer gave"],
+            [("cursor", "is not one that an earlier answer gave")],
         ) from None

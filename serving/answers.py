@@ -1,0 +1,170 @@
+"""What answers look like, for the contract; tests hold the real answers against these."""
+
+from datetime import datetime
+from typing import Any, Literal
+
+from pydantic import BaseModel, ConfigDict
+
+
+class Answer(BaseModel):
+    """An answer has these fields and no others."""
+
+    model_config = ConfigDict(extra="forbid")
+
+
+class Song(Answer):
+    """A song as people see it."""
+
+    track_id: str
+    title: str | None
+    artist: str | None
+    artist_id: str | None
+    album: str | None
+    genre: str | None
+    duration_ms: int | None
+    release_date: str | None
+    image_url: str | None
+    plays_7d: int
+    plays_cumulative: int
+
+
+class ReasonSong(Answer):
+    """A song that speaks for another one, and its share of all that does."""
+
+    track_id: str
+    title: str | None
+    share: float
+
+
+class Reason(Answer):
+    """Why a song is listed; taste and session are shares of its score that add up to 1."""
+
+    kind: Literal["plays", "session", "taste", "similar", "nightly", "popular", "catalogue"]
+    text: str
+    songs: list[ReasonSong]
+    taste: float | None
+    session: float | None
+
+
+class ListedSong(Song):
+    """A song of a list."""
+
+    rank: int
+    score: float | None
+    reason: Reason
+
+
+class Recommendations(Answer):
+    """Songs, best first; `degraded` names what was away, `fallback` why songs are not personal."""
+
+    request_id: str
+    user_id: str | None
+    generation: str | None
+    generated_at: datetime
+    strategy: str
+    degraded: list[str]
+    songs: list[ListedSong]
+    fallback: Literal["no_generation", "unknown_listener", "nothing_else_left"] | None = None
+
+
+class Shelf(Answer):
+    """A row of the home page."""
+
+    id: Literal["made_for_you", "because", "new_for_you", "popular"]
+    title: str
+    songs: list[ListedSong]
+
+
+class Home(Recommendations):
+    """The home page: `songs` are those of the first shelf."""
+
+    shelves: list[Shelf]
+
+
+class Queue(Recommendations):
+    """What comes next; `exhausted` when no song is left."""
+
+    exhausted: bool
+
+
+class SongsPage(Answer):
+    """A page of the catalogue."""
+
+    songs: list[Song]
+    next_cursor: str | None
+    degraded: list[str]
+
+
+class Found(Answer):
+    """What a search found."""
+
+    query: str
+    songs: list[Song]
+    degraded: list[str]
+
+
+class EventResult(Answer):
+    """What became of one event."""
+
+    event_id: str | None
+    status: Literal["accepted", "rejected"]
+    reason: str | None = None
+
+
+class EventResults(Answer):
+    """What became of each event, in the order of the request."""
+
+    results: list[EventResult]
+
+
+class Choice(Answer):
+    """A song or an artist that the listener loves or bans."""
+
+    scope: Literal["song", "artist"]
+    id: str
+    value: Literal["love", "ban"]
+    until: datetime | None
+    at: datetime
+
+
+class Choices(Answer):
+    """The listener's choices, the newest first."""
+
+    feedback: list[Choice]
+
+
+class Alive(Answer):
+    """The process runs."""
+
+    status: Literal["ok"]
+
+
+class Ready(Answer):
+    """Whether songs can be served, and what is away."""
+
+    status: Literal["ready", "unready"]
+    generation: str | None
+    published_at: datetime | None
+    checks: dict[str, Literal["ok", "away"]]
+    degraded: list[str]
+    stream: dict[str, Any] | None
+    alerts: list[dict[str, Any]] | None
+
+
+class Fault(Answer):
+    """A wrong field of a request."""
+
+    field: str
+    detail: str
+
+
+class Problem(Answer):
+    """An error, as RFC 9457 has it."""
+
+    type: str
+    title: str
+    status: int
+    detail: str
+    instance: str
+    request_id: str
+    errors: list[Fault] = []

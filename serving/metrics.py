@@ -1,0 +1,72 @@
+"""Metrics for Prometheus: what listeners feel, by route and strategy, and how the stores are."""
+
+import os
+import time
+
+from flask import Flask, Response, g, request
+from prometheus_client import (
+    CONTENT_TYPE_LATEST,
+    CollectorRegistry,
+    Counter,
+    Gauge,
+    Histogram,
+    generate_latest,
+    multiprocess,
+)
+
+BUCKETS = (0.001, 0.002, 0.005, 0.01, 0.02, 0.05, 0.1, 0.2, 0.5, 1.0, 2.0, 5.0)
+STATES = {"closed": 0, "half_open": 1, "open": 2}
+
+SECONDS = Histogram(
+    "nocturne_request_seconds",
+    "How long answers took.",
+    ["method", "route", "status"],
+    buckets=BUCKETS,
+)
+RECOMMENDED = Counter(
+    "nocturne_recommendations_total", "Recommendations by strategy.", ["route", "strategy"]
+)
+DEGRADED = Counter(
+    "nocturne_degraded_total", "Recommendations that were made without a store.", ["store"]
+)
+KEPT = Counter(
+    "nocturne_home_cache_total", "Home pages asked for, by whether one was ready.", ["ready"]
+)
+CIRCUIT = Gauge(
+    "nocturne_circuit_state",
+    "Of each store's circuit: 0 closed, 1 half open, 2 open; the worst worker's.",
+    ["store"],
+    multiprocess_mode="livemax",
+)
+GENERATION_SECONDS = Gauge(
+    "nocturne_generation_age_seconds",
+    "Since the live generation was published.",
+    multiprocess_mode="livemax",
+)
+
+
+def init_metrics(app: Flask) -> None:
+    """Measure every request."""
+    app.before_request(_begin)
+    app.after_request(_end)
+
+
+def exposition() -> Response:
+    """Return the metrics of all workers; of this process alone where no folder is shared."""
+    registry = None
+    if os.environ.get("PROMETHEUS_MULTIPROC_DIR"):
+        registry = CollectorRegistry()
+        multiprocess.MultiProcessCollector(registry)  # type: ignore[no-untyped-call]
+    text = generate_latest(registry) if registry else generate_latest()
+    return Response(text, content_type=CONTENT_TYPE_LATEST)
+
+
+def _begin() -> None:
+    g.measured_from = time.perf_counter()
+
+
+def _end(response: Response) -> Response:
+    route = request.url_rule.rule if request.url_rule else "-"
+    took = time.perf_counter() - g.get("measured_from", time.perf_counter())
+    SECONDS.labels(request.method, route, response.status_code).observe(took)
+    return response
