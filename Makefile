@@ -4,7 +4,7 @@ PY := .venv/bin/python
 RUN := env -u PYTHONDONTWRITEBYTECODE PYTHONPATH=$(CURDIR) $(PY)
 STACK := $(RUN) -m infra.local.stack
 .DEFAULT_GOAL := help
-.PHONY: help setup up down status logs env token erase demo test faults faults-publish check bench bench-ingest bench-quality bench-nightly compare tune evaluate rollback retrain verify-lake reprocess lock clean
+.PHONY: help setup up down status logs env token erase revoke service-key demo test faults faults-publish check bench-serving bench-ingest bench-quality bench-nightly compare tune evaluate rollback retrain verify-lake reprocess lock clean
 
 help: ## List the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-12s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -29,6 +29,12 @@ env: ## Print the local stack's settings, credentials included, as export lines
 
 token: ## Print a listener token of the local stack; USER_ID=<id> or USER=<id>
 	@$(STACK) token "$(or $(USER_ID),$(if $(filter command,$(firstword $(origin USER))),$(USER)))"
+
+revoke: ## Let every token of a listener be good no more: SUBJECT=<id>, or one token: TOKEN=<token>
+	@$(STACK) job revoke_tokens $(if $(TOKEN),--token "$(TOKEN)",--subject "$(SUBJECT)")
+
+service-key: ## Print a key for a program: NAME=<who> SCOPES="metrics" [DAYS=365]
+	@$(STACK) key "$(NAME)" $(or $(SCOPES),metrics) --days $(or $(DAYS),365)
 
 verify-lake: ## Prove that the lake has every Kafka offset once
 	@$(STACK) job verify_lake
@@ -61,8 +67,8 @@ check: ## Run everything static: ruff, strict mypy, import rules, compose
 	@echo "check: layout, compose, docs"; $(RUN) -m pytest -q -p no:cacheprovider \
 		tests/unit/test_layout.py tests/unit/test_compose.py tests/unit/test_docs.py
 
-bench: ## Measure what the benches measure, as ratios to a peer in the same run
-	@$(RUN) -m infra.local.bench
+bench-serving: ## Measure the app beside a plain Milvus search, on the running stack's servers; SOAK=10 for ten minutes more
+	@$(RUN) -m infra.local.bench_serving $(if $(SOAK),--soak $(SOAK))
 
 bench-ingest: ## Measure the stream beside a plain consumer of the same topic; MINUTES=10
 	@$(RUN) -m infra.local.bench_ingest $(if $(MINUTES),--minutes $(MINUTES))

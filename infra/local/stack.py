@@ -28,7 +28,7 @@ from infra.local.programs import programs, write_supervisord_conf
 from infra.local.spark_conf import write_spark_conf
 from jobs.contract.errors import NocturneError
 from jobs.contract.settings import Settings, load_settings
-from jobs.contract.tokens import listener_token
+from jobs.contract.tokens import SCOPES, listener_token, service_key
 
 UP_SECONDS = 300
 DOWN_SECONDS = 120
@@ -213,6 +213,10 @@ def main() -> int:
     run.add_argument("name")
     run.add_argument("arguments", nargs=argparse.REMAINDER)
     commands.add_parser("token", help="print a listener token").add_argument("user")
+    key = commands.add_parser("key", help="print a service key")
+    key.add_argument("name")
+    key.add_argument("scopes", nargs="+", choices=SCOPES)
+    key.add_argument("--days", type=int, default=365)
     arguments = parser.parse_args()
     try:
         local = load_local()
@@ -229,6 +233,12 @@ def main() -> int:
         elif arguments.command == "env":
             for name, value in sorted(own_environment(remembered(local)).items()):
                 print(f"export {name}={shlex.quote(value)}")
+        elif arguments.command == "key":
+            if not arguments.name:
+                raise StackError("whose key? make service-key NAME=<who>")
+            os.environ.update(environment(remembered(local)))
+            given = (arguments.name, arguments.scopes, arguments.days)
+            print(service_key(load_settings(), *given))
         elif not arguments.user:
             raise StackError("whose token? make token USER_ID=<id>")
         else:

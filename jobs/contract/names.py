@@ -26,6 +26,7 @@ STREAM_HOLDS = "stream_holds"
 ALERTS = "alerts"
 ERASURES = "erasures"
 TUNED_PARAMS = "tuned_params"
+REVOKED_TOKENS = "revoked_tokens"
 
 LIVE = "live"
 """`_id` of the one pointer document in `serving_state`."""

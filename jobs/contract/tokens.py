@@ -1,7 +1,10 @@
-"""Listener tokens: whoever holds one is that listener, and nobody else."""
+"""Signed tokens: of listeners, who are that listener and nobody else, and keys of services."""
 
+from collections.abc import Iterable
+from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
-from typing import Any
+from typing import Literal, get_args
+from uuid import uuid4
 
 import jwt
 
@@ -11,14 +14,28 @@ from jobs.contract.settings import Settings
 AUDIENCE = "nocturne"
 ALGORITHM = "HS256"
 MIN_SECRET_BYTES = 32
-
-
-OPERATOR = "operator"
 OPERATOR_MINUTES = 5
+
+Scope = Literal["listen", "generations", "metrics"]
+"""What a token is good for: to be its subject as a listener, to ask for generations that are not
+live, to read metrics."""
+
+SCOPES: tuple[Scope, ...] = get_args(Scope)
 
 
 class InvalidToken(NocturneError):
-    """A listener token is forged, expired or not ours."""
+    """A token is forged, expired or not ours."""
+
+
+@dataclass(frozen=True)
+class Claims:
+    """What a token says. `token_id` may be empty; times are epoch seconds."""
+
+    subject: str
+    token_id: str
+    issued_at: float
+    expires: float
+    scopes: frozenset[str]
 
 
 def signing_key(settings: Settings) -> str:
@@ -33,40 +50,25 @@ def signing_key(settings: Settings) -> str:
 
 def listener_token(settings: Settings, user_id: str) -> str:
     """Return a signed token whose subject is `user_id`, valid for `token_hours`."""
-    now = datetime.now(UTC)
-    claims = {
-        "sub": user_id,
-        "aud": AUDIENCE,
-        "iat": now,
-        "exp": now + timedelta(hours=settings.token_hours),
-    }
-    return jwt.encode(claims, signing_key(settings), algorithm=ALGORITHM)
+    return _signed(settings, user_id, ("listen",), timedelta(hours=settings.token_hours))
 
 
 def operator_token(settings: Settings, user_id: str) -> str:
     """Return a token of a few minutes that may ask, as this listener, for any generation."""
-    now = datetime.now(UTC)
-    claims = {
-        "sub": user_id,
-        "aud": AUDIENCE,
-        "role": OPERATOR,
-        "iat": now,
-        "exp": now + timedelta(minutes=OPERATOR_MINUTES),
-    }
-    return jwt.encode(claims, signing_key(settings), algorithm=ALGORITHM)
+    scopes: tuple[Scope, ...] = ("listen", "generations")
+    return _signed(settings, user_id, scopes, timedelta(minutes=OPERATOR_MINUTES))
 
 
-def listener_of(settings: Settings, token: str) -> str:
-    """Return the listener that a token speaks for; raises InvalidToken."""
-    return str(_claims(settings, token)["sub"])
+def service_key(settings: Settings, name: str, scopes: Iterable[Scope], days: int) -> str:
+    """Return a key for a program of an operator; it speaks for no listener."""
+    return _signed(settings, name, scopes, timedelta(days=days))
 
 
-def is_operator(settings: Settings, token: str) -> bool:
-    """Return whether a token is an operator's; raises InvalidToken."""
-    return _claims(settings, token).get("role") == OPERATOR
+def read_token(settings: Settings, token: str) -> Claims:
+    """Return what a token says; raises InvalidToken.
 
-
-def _claims(settings: Settings, token: str) -> dict[str, Any]:
+    A token without scopes is a listener's.
+    """
     try:
         claims = jwt.decode(
             token,
@@ -76,5 +78,24 @@ def _claims(settings: Settings, token: str) -> dict[str, Any]:
             options={"require": ["sub", "exp", "aud"]},
         )
     except jwt.PyJWTError as error:
-        raise InvalidToken(f"the listener token is not valid: {error}") from None
-    return dict(claims)
+        raise InvalidToken(f"the token is not valid: {error}") from None
+    return Claims(
+        str(claims["sub"]),
+        str(claims.get("jti", "")),
+        float(claims.get("iat", 0)),
+        float(claims["exp"]),
+        frozenset(str(claims.get("scope", "listen")).split()),
+    )
+
+
+def _signed(settings: Settings, subject: str, scopes: Iterable[Scope], life: timedelta) -> str:
+    now = datetime.now(UTC)
+    claims = {
+        "sub": subject,
+        "aud": AUDIENCE,
+        "scope": " ".join(scopes),
+        "jti": uuid4().hex,
+        "iat": now,
+        "exp": now + life,
+    }
+    return jwt.encode(claims, signing_key(settings), algorithm=ALGORITHM)

@@ -1,7 +1,5 @@
 """The running app as a client sees it, and the lists it ought to give."""
 
-from collections import Counter
-
 import numpy as np
 import requests
 
@@ -10,6 +8,7 @@ from jobs.contract.tokens import listener_token
 from jobs.stores.documents import database
 from jobs.stores.generations import Generations
 from jobs.stores.vectors import Vectors
+from serving.recommend.works import work_of
 
 LISTENERS = 8
 SONG_FIELDS = {
@@ -58,7 +57,9 @@ class Exact:
         field = f"vectors.{self.generation}"
         found = db[names.USERS].find({field: {"$exists": True}}).limit(LISTENERS)
         self.users = {d["_id"]: np.array(d["vectors"][self.generation]) for d in found}
-        self.artist = {d["_id"]: d.get("artist_id") for d in db[names.SONGS].find({})}
+        songs = list(db[names.SONGS].find({}))
+        self.artist = {d["_id"]: d.get("artist_id") for d in songs}
+        self.work = {d["_id"]: work_of(d | {"track_id": d["_id"]}) for d in songs}
         db.client.close()
         self.ids = sorted(self.artist)
         vectors = Vectors(settings)
@@ -68,17 +69,30 @@ class Exact:
         vectors.close()
         self.cap = settings.max_per_artist
 
-    def best(self, vector, excluded, limit):
-        """Return (track id, inner product) by the definition, artist cap and all."""
+    def best(self, vector, excluded, limit, before=()):
+        """Return (track id, inner product) by the definition.
+
+        No work twice; at most two songs of an artist in the list, or, behind the songs `before`,
+        in any five in a row.
+        """
         ids = [i for i in self.ids if i in self.items]
         scores = np.array([self.items[i] for i in ids]) @ vector
-        taken, listed = Counter(), []
-        for at in np.argsort(-scores, kind="stable"):
-            track, artist = ids[at], self.artist[ids[at]]
-            if track in excluded or (artist is not None and taken[artist] == self.cap):
-                continue
-            taken[artist] += 1
-            listed.append((track, scores[at]))
-            if len(listed) == limit:
+        ranked = [(ids[at], scores[at]) for at in np.argsort(-scores, kind="stable")]
+        row, listed = list(before), []
+        while len(listed) < limit:
+            works = {self.work[track] for track in row if track in self.work}
+            last = [self.artist.get(track) for track in (row[-4:] if before else row)]
+            fits = (
+                (track, score)
+                for track, score in ranked
+                if track not in excluded
+                and track not in row
+                and self.work[track] not in works
+                and (self.artist[track] is None or last.count(self.artist[track]) < self.cap)
+            )
+            found = next(fits, None)
+            if found is None:
                 break
+            row.append(found[0])
+            listed.append(found)
         return listed
