@@ -4,7 +4,7 @@ PY := .venv/bin/python
 RUN := env -u PYTHONDONTWRITEBYTECODE PYTHONPATH=$(CURDIR) $(PY)
 STACK := $(RUN) -m infra.local.stack
 .DEFAULT_GOAL := help
-.PHONY: help setup up down status logs env token erase revoke service-key demo test faults faults-publish check bench-serving bench-ingest bench-quality bench-nightly compare tune evaluate rollback retrain verify-lake reprocess lock clean
+.PHONY: help setup up down status logs env token erase revoke service-key demo test faults faults-publish faults-serving check bench-serving bench-ingest bench-quality bench-nightly compare tune evaluate rollback retrain verify-lake reprocess lock clean
 
 help: ## List the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-12s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -60,6 +60,9 @@ faults: setup ## Break the ingestion in fourteen ways, on a stack of its own; ON
 
 faults-publish: setup ## Break the publication of generations, on a stack of its own; ONLY=1,6 for some
 	@$(RUN) -m tests.publishing $(if $(ONLY),--only $(ONLY))
+
+faults-serving: setup ## Take stores away from the app under load, on a stack of its own; ONLY=1,6 for some
+	@$(RUN) -m tests.away $(if $(ONLY),--only $(ONLY))
 
 check: ## Run everything static: ruff, strict mypy, import rules, compose
 	@echo "check: ruff"; $(RUN) -m ruff check . && $(RUN) -m ruff format --check .

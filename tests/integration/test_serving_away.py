@@ -1,10 +1,7 @@
 """Each store away in turn, refusing or silent: songs all the same, soon, and said so."""
 
 import socket
-import threading
 import time
-from contextlib import suppress
-from urllib.parse import urlsplit
 
 import pytest
 
@@ -14,61 +11,10 @@ from jobs.stores.documents import database
 from jobs.stores.generations import Generations
 from serving.app import create_app
 from serving.services import EXTENSION
+from tests.wires import Wire
 
 SECONDS = 0.5
 """How long the app waits for a store in these tests."""
-
-
-class Wire:
-    """A TCP wire to one store that can be cut, or left without an answer."""
-
-    def __init__(self, address):
-        parts = urlsplit(address)
-        self._to = (parts.hostname, parts.port)
-        self._open = []
-        self._silent = False
-        self.port = self._listen(0)
-        self.address = address.replace(f":{parts.port}", f":{self.port}", 1)
-
-    def _listen(self, port):
-        self._server = socket.create_server(("127.0.0.1", port))
-        threading.Thread(target=self._accept, args=(self._server,), daemon=True).start()
-        return self._server.getsockname()[1]
-
-    def _accept(self, server):
-        with suppress(OSError):
-            while True:
-                near, _ = server.accept()
-                far = socket.create_connection(self._to)
-                self._open += [near, far]
-                for ends in ((near, far), (far, near)):
-                    threading.Thread(target=self._carry, args=ends, daemon=True).start()
-
-    def _carry(self, source, sink):
-        with suppress(OSError):
-            while data := source.recv(65536):
-                if not self._silent:
-                    sink.sendall(data)
-            sink.close()
-
-    def break_it(self, how):
-        if how == "silent":
-            self._silent = True
-            return
-        # Only shutdown wakes the thread that waits in accept; close alone leaves the port open.
-        with suppress(OSError):
-            self._server.shutdown(socket.SHUT_RDWR)
-        self._server.close()
-        for end in self._open:
-            with suppress(OSError):
-                end.shutdown(socket.SHUT_RDWR)
-            end.close()
-        self._open.clear()
-
-    def mend(self):
-        self._silent = False
-        if self._server.fileno() == -1:
-            self._listen(self.port)
 
 
 @pytest.fixture
@@ -115,7 +61,7 @@ def home(client, listener):
     return response, time.monotonic() - started
 
 
-@pytest.mark.parametrize("how", ["cut", "silent"])
+@pytest.mark.parametrize("how", ["cut", "silent", "garbage"])
 @pytest.mark.parametrize(
     ("part", "strategy"),
     [("milvus", "user_vector"), ("mongodb", "user_vector"), ("redis", "user_vector")],

@@ -1,0 +1,76 @@
+"""A TCP wire to a store that can be cut, left without an answer, slowed down or spoiled."""
+
+import os
+import socket
+import threading
+import time
+from contextlib import suppress
+from typing import Literal
+from urllib.parse import urlsplit
+
+How = Literal["cut", "silent", "slow", "garbage"]
+SLOW_SECONDS = 2.0
+
+
+class Wire:
+    """Carries bytes between clients and one store; `address` is what clients connect to."""
+
+    def __init__(self, address: str) -> None:
+        parts = urlsplit(address)
+        self._to = (parts.hostname or "127.0.0.1", parts.port or 0)
+        self._open: list[socket.socket] = []
+        self._how: How | None = None
+        self.port = self._listen(0)
+        self.address = address.replace(f":{parts.port}", f":{self.port}", 1)
+
+    def break_it(self, how: How) -> None:
+        """Cut the wire (connections are refused), or spoil what the store answers."""
+        self._how = how
+        if how != "cut":
+            return
+        # Only shutdown wakes the thread that waits in accept; close alone leaves the port open.
+        with suppress(OSError):
+            self._server.shutdown(socket.SHUT_RDWR)
+        self._server.close()
+        for end in self._open:
+            with suppress(OSError):
+                end.shutdown(socket.SHUT_RDWR)
+            end.close()
+        self._open.clear()
+
+    def mend(self) -> None:
+        """Carry again as it should."""
+        self._how = None
+        if self._server.fileno() == -1:
+            self._listen(self.port)
+
+    def _listen(self, port: int) -> int:
+        self._server = socket.create_server(("127.0.0.1", port))
+        threading.Thread(target=self._accept, args=(self._server,), daemon=True).start()
+        return int(self._server.getsockname()[1])
+
+    def _accept(self, server: socket.socket) -> None:
+        with suppress(OSError):
+            while True:
+                near, _ = server.accept()
+                try:
+                    far = socket.create_connection(self._to)
+                except OSError:
+                    near.close()
+                    continue
+                self._open += [near, far]
+                for source, sink, answers in ((near, far, False), (far, near, True)):
+                    ends = (source, sink, answers)
+                    threading.Thread(target=self._carry, args=ends, daemon=True).start()
+
+    def _carry(self, source: socket.socket, sink: socket.socket, answers: bool) -> None:
+        with suppress(OSError):
+            while data := source.recv(65536):
+                if self._how == "silent":
+                    continue
+                if self._how == "slow" and answers:
+                    time.sleep(SLOW_SECONDS)
+                if self._how == "garbage" and answers:
+                    data = os.urandom(len(data))
+                sink.sendall(data)
+            sink.close()
