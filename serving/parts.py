@@ -1,5 +1,6 @@
 """One store as one worker uses it: connected when first needed, left alone while it is away."""
 
+import contextlib
 import logging
 import threading
 from collections.abc import Callable
@@ -64,6 +65,11 @@ class Part(Generic[Client]):
             raise Away(self.name)
         try:
             result = self._call(use)
+        except Away:
+            # What hangs may be the connection alone; nobody else is using it now.
+            with contextlib.suppress(*self._failures):
+                self.close()
+            raise
         finally:
             self._trying.release()
         log.warning("%s is back", self.name)

@@ -20,6 +20,8 @@ SETTINGS = {
     "NOCTURNE_MIN_PLAYS": "50",
     "NOCTURNE_ITERATIONS": "6",
     "NOCTURNE_LEASE_SECONDS": "20",
+    # The jobs of the tests end before the optimising compiler has paid for itself.
+    "SPARK_SUBMIT_OPTS": "-XX:TieredStopAtLevel=1",
 }
 """What tests cannot wait for in its default."""
 
