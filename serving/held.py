@@ -43,11 +43,6 @@ class Held(Generic[Key, Value]):
         with self._lock:
             return {key: self._entries[key][1] for key in keys if key in self._entries}
 
-    def drop(self, key: Key) -> None:
-        """Forget one entry."""
-        with self._lock:
-            self._entries.pop(key, None)
-
     def _keep(self, read: Mapping[Key, Value]) -> None:
         now = time.monotonic()
         with self._lock:

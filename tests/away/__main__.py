@@ -11,7 +11,7 @@ import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
 
-from tests.away.rig import Rig, all_away, away, rig_of
+from tests.away.rig import Rig, all_away, away, reloaded, rig_of
 from tests.faults.suite import Fault, commit, conclude, own_stack
 from tests.integration.stack import Stack
 
@@ -25,6 +25,7 @@ FAULTS: dict[int, Fault[Rig]] = {
     for number, (store, how) in enumerate(CASES, start=1)
 }
 FAULTS[len(FAULTS) + 1] = ("all but memory away", all_away)
+FAULTS[len(FAULTS) + 1] = ("the app is reloaded (SIGHUP) three times", reloaded)
 
 
 @contextmanager

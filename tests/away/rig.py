@@ -65,6 +65,11 @@ class Rig:
         self._load = threading.Thread(target=self._run)
         self._load.start()
 
+    @property
+    def pid(self) -> int:
+        """Return the process id of the app's master."""
+        return int(self._process.pid)
+
     def close(self) -> None:
         """End load, app and wires."""
         self._stop.set()
@@ -192,6 +197,24 @@ def all_away(rig: Rig) -> str:
     mend()
     for wire in rig.wires.values():
         wire.mend()
+    seconds = rig.recovered()
+    rig.fresh()
+    time.sleep(BEFORE)
+    return said(normal, during, rig.fresh(), seconds)
+
+
+def reloaded(rig: Rig) -> str:
+    """The app is told three times to load anew, and its workers are replaced."""
+    time.sleep(BEFORE)
+    normal = rig.fresh()
+    workers = {p.pid for p in psutil.Process(rig.pid).children()}
+    for _ in range(3):
+        os.kill(rig.pid, signal.SIGHUP)
+        time.sleep(DURING / 3)
+    during = rig.fresh()
+    left = workers & {p.pid for p in psutil.Process(rig.pid).children()}
+    if left:
+        raise Failed(f"workers {left} were not replaced")
     seconds = rig.recovered()
     rig.fresh()
     time.sleep(BEFORE)

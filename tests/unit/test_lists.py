@@ -3,6 +3,7 @@
 import numpy as np
 import pytest
 
+from jobs.training import lists
 from jobs.training.als import Factors
 from jobs.training.lists import nightly_lists
 
@@ -58,3 +59,11 @@ def test_who_has_heard_everything_gets_an_empty_list(spark, world):
     found = {row.id: row.songs for row in nightly_lists(factors, everything, 5).collect()}
     assert found["u1"] == []
     assert len(found["u2"]) == 5
+
+
+def test_own_plays_are_the_most_played_ones_in_order(spark, monkeypatch):
+    monkeypatch.setattr(lists, "OWN_PLAYS", 2)
+    rows = [("u", "s1", 1), ("u", "s3", 5), ("u", "s2", 5), ("v", "s1", 1)]
+    pairs = spark.createDataFrame(rows, "user_id string, track_id string, plays long")
+    found = {row.id: [tuple(p) for p in row.plays] for row in lists.own_plays(pairs).collect()}
+    assert found == {"u": [("s2", 5.0), ("s3", 5.0)], "v": [("s1", 1.0)]}

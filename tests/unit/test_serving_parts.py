@@ -96,3 +96,27 @@ def test_connects_once_and_only_when_needed(store):
     for thread in threads:
         thread.join()
     assert (made, store.calls) == ([1], 8)
+
+
+def test_a_connection_that_hangs_is_made_anew():
+    """The store is well, but what was connected to it is not."""
+    made = []
+
+    class Connection(Store):
+        def __init__(self):
+            super().__init__()
+            made.append(self)
+            self.up = len(made) > 1
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(parts, "COOL_SECONDS", 0.1)
+        part = Part("store", (ConnectionError,), Connection)
+        for _ in range(2):
+            with pytest.raises(Away):
+                part.call(Store.ask)
+        time.sleep(0.15)
+        with pytest.raises(Away):
+            part.call(Store.ask)  # the trial, over the old connection
+        time.sleep(0.15)
+        assert part.call(Store.ask) == "here"
+    assert len(made) == 2
