@@ -1,5 +1,6 @@
 """Every error as application/problem+json (RFC 9457), and a request id on every answer."""
 
+import contextlib
 import json
 import logging
 import re
@@ -15,6 +16,7 @@ from werkzeug.exceptions import HTTPException
 from serving.recommend.sources import Away
 
 RETRY_SECONDS = 5
+MOST_IGNORED_BYTES = 32 << 20
 REQUEST_ID = re.compile(r"[A-Za-z0-9._-]{1,64}")
 
 log = logging.getLogger(__name__)
@@ -100,8 +102,18 @@ def _answer(problem: Problem) -> Response:
 
 def _http_error(error: HTTPException) -> Response:
     status = HTTPStatus(error.code or HTTPStatus.INTERNAL_SERVER_ERROR)
+    if status == HTTPStatus.REQUEST_ENTITY_TOO_LARGE:
+        _read_on()
     headers = {k: v for k, v in error.get_headers(request.environ) if k != "Content-Type"}
     return _answer(Problem(status, error.description or status.description, headers=headers))
+
+
+def _read_on() -> None:
+    """Take in the rest of a body that is too long, so that its sender gets to read the answer."""
+    body, left = request.environ["wsgi.input"], MOST_IGNORED_BYTES
+    with contextlib.suppress(OSError, ValueError):
+        while left > 0 and (chunk := body.read(min(left, 1 << 16))):
+            left -= len(chunk)
 
 
 def _unforeseen(error: Exception) -> Response:

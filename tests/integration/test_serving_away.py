@@ -1,5 +1,6 @@
 """Each store away in turn, refusing or silent: songs all the same, soon, and said so."""
 
+import itertools
 import socket
 import time
 
@@ -13,6 +14,7 @@ from serving.app import create_app
 from serving.services import EXTENSION
 from tests.wires import Wire
 
+NUMBERS = itertools.count()
 SECONDS = 0.5
 """How long the app waits for a store in these tests."""
 
@@ -57,7 +59,9 @@ def listener(published, stack):
 
 def home(client, listener):
     started = time.monotonic()
-    response = client.get("/recommend/home?limit=10", headers=listener)
+    # Another share each time: what is kept ready in Redis does not need the others.
+    query = {"limit": 10, "familiar": 1 - next(NUMBERS) / 10_000}
+    response = client.get("/recommend/home", query_string=query, headers=listener)
     return response, time.monotonic() - started
 
 
