@@ -15,7 +15,6 @@ from prometheus_client import (
 )
 
 BUCKETS = (0.001, 0.002, 0.005, 0.01, 0.02, 0.05, 0.1, 0.2, 0.5, 1.0, 2.0, 5.0)
-STATES = {"closed": 0, "half_open": 1, "open": 2}
 
 SECONDS = Histogram(
     "nocturne_request_seconds",
@@ -33,10 +32,10 @@ KEPT = Counter(
     "nocturne_home_cache_total", "Home pages asked for, by whether one was ready.", ["ready"]
 )
 CIRCUIT = Gauge(
-    "nocturne_circuit_state",
-    "Of each store's circuit: 0 closed, 1 half open, 2 open; the worst worker's.",
+    "nocturne_circuits_open",
+    "Workers that leave a store alone because it did not answer.",
     ["store"],
-    multiprocess_mode="livemax",
+    multiprocess_mode="livesum",
 )
 GENERATION_SECONDS = Gauge(
     "nocturne_generation_age_seconds",

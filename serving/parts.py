@@ -8,6 +8,7 @@ from typing import Generic, Protocol, TypeVar
 
 from circuitbreaker import STATE_CLOSED, STATE_OPEN, CircuitBreaker
 
+from serving import metrics
 from serving.recommend.sources import Away
 
 
@@ -73,6 +74,7 @@ class Part(Generic[Client]):
         finally:
             self._trying.release()
         log.warning("%s is back", self.name)
+        metrics.CIRCUIT.labels(self.name).set(0)
         return result
 
     def _call(self, use: Callable[[Client], Result]) -> Result:
@@ -83,6 +85,7 @@ class Part(Generic[Client]):
         except self._failures as error:
             if was == STATE_CLOSED and self.state == STATE_OPEN:
                 log.warning("%s is away: %s", self.name, error)
+                metrics.CIRCUIT.labels(self.name).set(1)
             raise Away(self.name) from error
 
     def close(self) -> None:

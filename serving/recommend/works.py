@@ -2,6 +2,7 @@
 
 import re
 import unicodedata
+from functools import lru_cache
 
 from serving.recommend.sources import Song
 
@@ -26,6 +27,7 @@ def work_of(song: Song) -> str:
     return f"{artist}\n{title}" if artist and title else f"\n{song['track_id']}"
 
 
+@lru_cache(maxsize=50_000)
 def clean_title(title: str) -> str:
     """Return a title without what names a version, case-folded, letters and digits alone."""
     text = unicodedata.normalize("NFKC", title).casefold()

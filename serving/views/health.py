@@ -31,9 +31,6 @@ def livez() -> Response:
 def exposed() -> Response:
     """Return metrics for Prometheus, to whoever has a key with the scope `metrics`."""
     services().doors.require("metrics")
-    stores = services().stores
-    for part in (stores.mongo, stores.vectors, stores.cache, stores.factors, stores.events):
-        metrics.CIRCUIT.labels(part.name).set(metrics.STATES[part.state])
     snapshot = _snapshot()
     if snapshot is not None and snapshot.published_at is not None:
         age = datetime.now(UTC) - snapshot.published_at
