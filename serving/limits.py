@@ -1,6 +1,5 @@
 """How often one may ask: per token, or per address without one; counted in Redis."""
 
-import math
 import time
 from typing import Any
 
@@ -38,7 +37,7 @@ def init_limits(app: Flask, settings: Settings) -> None:
     def tell(response: Response) -> Response:
         limit = limiter.current_limit
         if limit is not None:
-            left = max(0, math.ceil(limit.reset_at - time.time()))
+            left = max(0, int(limit.reset_at - time.time()))
             rate = limit.limit
             response.headers["RateLimit-Policy"] = f'"all";q={rate.amount};w={rate.get_expiry()}'
             response.headers["RateLimit"] = f'"all";r={max(0, limit.remaining)};t={left}'

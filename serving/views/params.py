@@ -5,7 +5,7 @@ from typing import Annotated, TypeVar
 
 from flask import request
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, ValidationError
-from werkzeug.exceptions import UnsupportedMediaType
+from werkzeug.exceptions import RequestEntityTooLarge, UnsupportedMediaType
 
 from serving.errors import invalid_request
 
@@ -56,8 +56,12 @@ def body(model: type[Read]) -> Read:
     """Return the JSON body as `model`; a problem 400, 413 or 415 else."""
     if request.mimetype != "application/json":
         raise UnsupportedMediaType("the body must be JSON: Content-Type: application/json")
+    data = request.get_data()
+    if request.content_length is None and len(data) >= (request.max_content_length or 0):
+        # Of a body in chunks the framework reads so much and says nothing of the rest.
+        raise RequestEntityTooLarge
     try:
-        return model.model_validate_json(request.get_data())
+        return model.model_validate_json(data)
     except ValidationError as error:
         raise invalid_request(error) from None
 

@@ -7,18 +7,28 @@ import schemathesis
 from hypothesis import HealthCheck, Phase, given
 from hypothesis import settings as examples
 from schemathesis import GenerationMode
+from schemathesis.specs.openapi.checks import positive_data_acceptance
 
 from jobs.contract.tokens import operator_token
 from serving.app import create_app
 from serving.services import EXTENSION
 from serving.views.contract import contract
 
-OPERATIONS = [
-    (path, method)
-    for path, item in json.loads(contract())["paths"].items()
-    for method in item
-    if path != "/metrics"  # it needs a key that speaks for no listener
+PATHS = json.loads(contract())["paths"]
+CASES = [
+    (path, method, mode)
+    for path, item in PATHS.items()
+    for method, operation in item.items()
+    for mode in GenerationMode
+    # Metrics need a key that speaks for no listener; without parameters nothing can be wrong.
+    if path != "/metrics"
+    and (
+        mode is GenerationMode.POSITIVE or operation.get("parameters") or "requestBody" in operation
+    )
 ]
+NARROWER = {"/songs", "/recommend/home", "/recommend/next", "/recommend/session"}
+"""Cursors are those of earlier answers, ids have no control characters and 5.0 is no whole number:
+JSON schema says none of it, so not every request that fits it is taken."""
 
 
 @pytest.fixture(scope="module")
@@ -31,13 +41,10 @@ def api(published, stack):
 def test_every_route_is_in_the_contract(stack):
     app = create_app(stack.settings.model_copy(update={"environment": "production"}))
     routes = {rule.rule.replace("<", "{").replace(">", "}") for rule in app.url_map.iter_rules()}
-    assert routes - {"/static/{path:filename}", "/openapi.json"} == set(
-        json.loads(contract())["paths"]
-    )
+    assert routes - {"/static/{path:filename}", "/openapi.json"} == set(PATHS)
 
 
-@pytest.mark.parametrize("mode", list(GenerationMode), ids=lambda mode: mode.value)
-@pytest.mark.parametrize(("path", "method"), OPERATIONS)
+@pytest.mark.parametrize(("path", "method", "mode"), CASES)
 def test_answers_are_those_of_the_contract(api, stack, path, method, mode):
     """Requests as the contract has them, and others: each is answered as it says."""
 
@@ -53,6 +60,8 @@ def test_answers_are_those_of_the_contract(api, stack, path, method, mode):
     def hold(case):
         # Signed anew each time: one of the operations revokes what it is called with.
         token = operator_token(stack.settings, "fuzzed")
-        case.call_and_validate(headers={"Authorization": f"Bearer {token}"})
+        left_out = [positive_data_acceptance] if path in NARROWER else []
+        headers = {"Authorization": f"Bearer {token}"}
+        case.call_and_validate(headers=headers, excluded_checks=left_out)
 
     hold()
