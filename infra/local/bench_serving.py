@@ -355,10 +355,12 @@ def clear(settings: Settings) -> None:
     """Remove what the bench made."""
     with closing(Vectors(settings)) as milvus:
         milvus.drop(GENERATION)
-    db = database(settings)
+    db = database(settings, 300_000)
     db.client.drop_database(OWN)
     db.client.close()
-    Objects(settings).delete_below(settings.lake_bucket, "")
+    objects = Objects(settings)
+    objects.ensure_bucket(settings.lake_bucket)
+    objects.delete_below(settings.lake_bucket, "")
 
 
 def main() -> int:
@@ -369,6 +371,7 @@ def main() -> int:
     parser.add_argument("--songs", type=int, default=100_000)
     parser.add_argument("--listeners", type=int, default=50_000)
     parser.add_argument("--soak", type=float, default=0.0, metavar="MINUTES")
+    parser.add_argument("--keep", action="store_true", help="leave what was made to the next run")
     args = parser.parse_args()
     try:
         local = stack.remembered(load_local())
@@ -379,10 +382,13 @@ def main() -> int:
         REPORTS.mkdir(exist_ok=True)
         world = bench_world.draw(args.songs, args.listeners)
         try:
-            bench_world.build(settings, world)
+            if not bench_world.is_built(settings, world):
+                clear(settings)
+                bench_world.build(settings, world)
             met = measure(settings, world, args.soak)
         finally:
-            clear(settings)
+            if not args.keep:
+                clear(settings)
     except (NocturneError, urllib3.exceptions.HTTPError, *catalogue.AWAY, *vectors.AWAY) as error:
         print(f"bench: ERROR: {error}", file=sys.stderr)
         return 1

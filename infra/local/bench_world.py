@@ -16,6 +16,7 @@ from jobs.contract import names
 from jobs.contract.generations import Manifest, Norms, State
 from jobs.contract.settings import Settings
 from jobs.stores.documents import Documents
+from jobs.stores.events import ensure_topic
 from jobs.stores.generation_lists import GenerationLists
 from jobs.stores.generations import Generations
 from jobs.stores.manifests import write_manifest
@@ -61,6 +62,15 @@ def draw(songs: int, listeners: int) -> World:
     return World((0.1 * of_song * popular).astype("f4"), (0.1 * of_listener).astype("f4"))
 
 
+def is_built(settings: Settings, world: World) -> bool:
+    """Return whether an earlier run left this world to be used again."""
+    with closing(Generations(settings, 60_000)) as generations:
+        found = generations.find(GENERATION) or {}
+        live = generations.live().generation == GENERATION
+    sizes = (found.get("items"), found.get("users"))
+    return live and sizes == (len(world.songs), len(world.listeners))
+
+
 def build(settings: Settings, world: World) -> None:
     """Write the generation to every store that serves, and make it live."""
     began = time.monotonic()
@@ -70,6 +80,7 @@ def build(settings: Settings, world: World) -> None:
 
     objects = Objects(settings)
     objects.ensure_bucket(settings.lake_bucket)
+    ensure_topic(settings)
     _factors(settings, objects, world)
     with closing(Documents(settings)) as documents:
         say(f"{len(world.songs)} songs to MongoDB")
