@@ -14,6 +14,8 @@ must also approve. What passed is announced as an event of the asset `generation
 If it fails: infra/runbooks/train_als.md.
 """
 
+from datetime import timedelta
+
 from airflow.providers.standard.operators.hitl import ApprovalOperator
 from airflow.sdk import DAG, Asset, Param, task
 
@@ -111,5 +113,8 @@ with DAG(
             body="It passed the gate. Its report: "
             f"models/{CHOSEN % 'generation'}/report.html in the lake.",
             defaults=None,
+            # Someone who comes to work in the morning may answer; the next night must not wait.
+            execution_timeout=None,
+            response_timeout=timedelta(hours=20),
         )
         gated >> approved >> announced
