@@ -69,6 +69,7 @@ def targets(settings: Settings, world: World, milvus: Vectors) -> dict[str, Call
     count = len(world.listeners)
     tokens = [listener_token(settings, world.listener(n)) for n in range(count)]
     cold, songs = itertools.count(WARM + SAMPLED), len(world.songs)
+    shares = itertools.count()
     played = [world.song(n * 37 % songs) for n in range(count)]
     new = [listener_token(settings, f"new-{n}") for n in range(WARM)]
     for n, token in enumerate(new):
@@ -90,8 +91,9 @@ def targets(settings: Settings, world: World, milvus: Vectors) -> dict[str, Call
         return ask("POST", "/recommend/session", json={"songs": songs})
 
     def folded(n: int) -> Any:
-        # Asked for in two sizes, so that the second one is not ready yet.
-        return ask("GET", f"/recommend/home?limit={20 + n % 80}", new[n % WARM])
+        # Another share each time: none is ready.
+        share = 1 - next(shares) / 1_000_000
+        return ask("GET", f"/recommend/home?familiar={share:.6f}", new[n % WARM])
 
     return {
         PEER: lambda n: milvus.search(GENERATION, [world.listeners[n % count].tolist()], TOP),

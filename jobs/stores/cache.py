@@ -1,6 +1,8 @@
 """Redis: what a listener did lately, and answers made ready. Losing it loses nothing for good."""
 
+import hashlib
 from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
 
 import redis
 from redis.backoff import NoBackoff
@@ -31,6 +33,16 @@ Times = list[tuple[str, int]]
 """Track ids with epoch milliseconds, the newest first."""
 
 
+@dataclass(frozen=True)
+class Seen:
+    """What is kept of a listener. `ready` is an answer that was made in this very `state`."""
+
+    plays: Times
+    skips: Times
+    state: str
+    ready: str | None
+
+
 class Cache:
     """Plays are kept as track ids, never as vectors, so that they survive a retrain."""
 
@@ -45,7 +57,7 @@ class Cache:
         )
 
     def add_plays(self, user_id: str, plays: dict[str, int], skips: dict[str, int]) -> None:
-        """Remember songs (track id -> epoch ms), the newest of each; ready answers are dropped."""
+        """Remember songs (track id -> epoch ms), the newest play and skip of each."""
         pipe = self._redis.pipeline(transaction=False)
         for kind, songs, most, seconds in (
             (RECENT, plays, RECENT_PLAYS, RECENT_DAYS * 86400),
@@ -56,7 +68,6 @@ class Cache:
                 pipe.zadd(key, songs, gt=True)
                 pipe.zremrangebyrank(key, 0, -most - 1)
                 pipe.expire(key, seconds)
-        pipe.delete(f"{HOME}{user_id}")
         pipe.execute()
 
     def memory(self, user_id: str) -> tuple[Times, Times]:
@@ -70,32 +81,32 @@ class Cache:
             pipe.zrevrange(f"{kind}{user_id}", 0, -1, withscores=True)
 
     def set_choices(self, user_id: str, choices: str) -> None:
-        """Keep a copy of the listener's bans and loves; ready answers are dropped."""
-        pipe = self._redis.pipeline(transaction=False)
-        pipe.set(f"{CHOICES}{user_id}", choices, ex=CHOICES_DAYS * 86400)
-        pipe.delete(f"{HOME}{user_id}")
-        pipe.execute()
+        """Keep a copy of the listener's bans and loves."""
+        self._redis.set(f"{CHOICES}{user_id}", choices, ex=CHOICES_DAYS * 86400)
 
     def choices(self, user_id: str) -> str | None:
         """Return the copy of the listener's bans and loves."""
         found = self._redis.get(f"{CHOICES}{user_id}")
         return None if found is None else str(found)
 
-    def set_home(self, user_id: str, name: str, answer: str) -> None:
-        """Keep an answer under a name that says all that it depends on, for a minute."""
+    def set_home(self, user_id: str, name: str, state: str, answer: str) -> None:
+        """Keep an answer for a minute; it is good while the listener's `state` is this one."""
         pipe = self._redis.pipeline(transaction=False)
-        pipe.hset(f"{HOME}{user_id}", name, answer)
+        pipe.hset(f"{HOME}{user_id}", name, f"{state} {answer}")
         pipe.expire(f"{HOME}{user_id}", HOME_SECONDS)
         pipe.execute()
 
-    def seen(self, user_id: str, name: str) -> tuple[str | None, Times, Times]:
-        """Return the answer of that name, unless something happened since, and `memory`."""
+    def seen(self, user_id: str, name: str) -> Seen:
+        """Return what is kept of a listener, and the answer of that name, in one round trip."""
         pipe = self._redis.pipeline(transaction=False)
-        pipe.hget(f"{HOME}{user_id}", name)
         self._ask_memory(pipe, user_id)
-        ready, *times = pipe.execute()
+        pipe.get(f"{CHOICES}{user_id}")
+        pipe.hget(f"{HOME}{user_id}", name)
+        *times, choices, kept = pipe.execute()
+        state = hashlib.sha256(repr((times, choices)).encode()).hexdigest()[:16]
+        made_in, _, answer = (kept or "").partition(" ")
         plays, skips = _times(times)
-        return None if ready is None else str(ready), plays, skips
+        return Seen(plays, skips, state, answer if made_in == state else None)
 
     def listeners(self) -> Iterator[str]:
         """Yield the ids of all of whom anything is kept, in no order; some come twice."""

@@ -4,7 +4,7 @@ from dataclasses import dataclass, replace
 
 from serving.recommend.climb import Answer, Climb, Options, Wish
 from serving.recommend.listener import Listener, Reads, Snapshot, known_listener
-from serving.recommend.shelves import Shelf, shelves
+from serving.recommend.shelves import Shelf, read_ahead, shelves
 from serving.recommend.sources import Memory, Sources
 
 
@@ -26,6 +26,7 @@ class Ladder:
         if memory is None:
             reads.degraded.append("redis")
         climb = Climb(self.options, reads, wish, _listener(reads, wish, memory))
+        read_ahead(climb)
         answer = climb.answer()
         found = shelves(climb, answer)
         return replace(answer, degraded=list(reads.degraded)), found

@@ -1,15 +1,18 @@
 """The home page: made for you, because you played a song, new for you, popular."""
 
 from collections.abc import Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass, replace
+from itertools import islice
 from typing import Literal
 
-from serving.recommend.climb import Answer, Climb, explain, unscored
+from serving.recommend.climb import FIRST_SEARCH, Answer, Climb, explain, unscored
 from serving.recommend.ranking import Pick, pick, without
 from serving.recommend.reasons import Reason
 from serving.recommend.sources import Away, Candidate
 
 SHELF_SONGS = 10
+READ_AHEAD = 20
 
 ShelfId = Literal["made_for_you", "because", "new_for_you", "popular"]
 
@@ -37,6 +40,20 @@ def shelves(climb: Climb, answer: Answer) -> list[Shelf]:
             found.append(shelf)
             listed = listed | {p.track_id for p in shelf.picks}
     return found
+
+
+def read_ahead(climb: Climb) -> None:
+    """Read the songs that the shelves will most likely name, in one round trip in place of four."""
+    wanted = list(islice(climb.listener.plays, READ_AHEAD))
+    with suppress(Away):
+        if climb.taste is not None:
+            found = without(climb.nearest(climb.taste.vector, FIRST_SEARCH), climb.lately)
+            wanted += [track_id for track_id, _ in found[: 2 * (climb.wish.limit + SHELF_SONGS)]]
+    seed = _seed(climb)
+    if seed is not None:
+        wanted += [seed]
+        wanted += [t for t, _ in climb.neighbours([seed]).get(seed, ())[: 2 * SHELF_SONGS]]
+    climb.reads.songs(wanted)
 
 
 def _because(climb: Climb, listed: frozenset[str]) -> Shelf | None:
@@ -72,7 +89,7 @@ def _new(climb: Climb, listed: frozenset[str]) -> Shelf | None:
     if climb.taste is None:
         return None
     try:
-        found = climb.nearest(climb.taste.vector, 256)
+        found = climb.nearest(climb.taste.vector, FIRST_SEARCH)
     except Away:
         return None
     left = without(found, listed | climb.listener.heard())

@@ -11,6 +11,7 @@ from flask import Blueprint, Response, g, request
 from pydantic import Field
 
 from jobs.contract.names import GENERATION_HEADER
+from jobs.stores.cache import Seen
 from serving import metrics
 from serving.intake import Id
 from serving.recommend.climb import Answer, Wish
@@ -59,11 +60,11 @@ def home() -> Response:
     familiar = services().settings.familiar if asked.familiar is None else asked.familiar
     live = snapshot()
     name = f"{live.generation} {live.published_at} {asked.limit} {familiar}"
-    ready, memory = _ready(user_id, name)
+    seen = _seen(user_id, name)
+    ready = seen.ready if seen and GENERATION_HEADER not in request.headers else None
     metrics.KEPT.labels(ready is not None).inc()
-    if ready is None or GENERATION_HEADER in request.headers:
-        wish = Wish(user_id, asked.limit, now(), familiar=familiar)
-        ready = _home(wish, live, memory, name)
+    if ready is None:
+        ready = _home(Wish(user_id, asked.limit, now(), familiar=familiar), live, seen, name)
     etag = hashlib.sha256(ready.encode()).hexdigest()[:32]
     if request.if_none_match.contains(etag):
         response = Response(status=304)
@@ -101,25 +102,25 @@ def session() -> Response:
     return queue(Wish(None, asked.n, now(), current, tuple(before), asked.queued))
 
 
-def _ready(user_id: str, name: str) -> tuple[str | None, Memory | None]:
-    """Return the answer that is kept under the name, and what the listener did lately."""
+def _seen(user_id: str, name: str) -> Seen | None:
+    """Return what is kept of the listener, None while Redis is away."""
     try:
-        ready, plays, skips = services().stores.cache.call(lambda c: c.seen(user_id, name))
+        return services().stores.cache.call(lambda cache: cache.seen(user_id, name))
     except Away:
-        return None, None
-    return ready, Memory(plays, skips)
+        return None
 
 
-def _home(wish: Wish, live: Snapshot, memory: Memory | None, name: str) -> str:
+def _home(wish: Wish, live: Snapshot, seen: Seen | None, name: str) -> str:
+    memory = Memory(seen.plays, seen.skips) if seen else None
     answer, shelves = services().ladder.home(wish, live, memory)
     picks = [found for shelf in shelves for found in shelf.picks] + answer.picks
     names = shown.named(picks, (shelf.seed for shelf in shelves))
     made = _shown(wish, answer, names) | {"shelves": [shown.shelf(s, names) for s in shelves]}
     whole = orjson.dumps(made).decode()
-    if not answer.degraded and wish.user_id is not None:
-        user_id = wish.user_id
+    if seen and not answer.degraded:
+        given = (str(wish.user_id), name, seen.state, whole)
         with suppress(Away):
-            services().stores.cache.call(lambda cache: cache.set_home(user_id, name, whole))
+            services().stores.cache.call(lambda cache: cache.set_home(*given))
     return whole
 
 

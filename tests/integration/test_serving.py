@@ -141,6 +141,25 @@ def test_home_is_kept_until_something_happens(app, exact, cache):
     assert changed.headers["ETag"] != first.headers["ETag"]
 
 
+def test_a_home_that_was_made_before_something_happened_is_not_served(cache):
+    """Who computes slowly may write an old answer after a ban: nobody gets to see it."""
+    user, song = f"slow-{uuid.uuid4().hex[:8]}", {"s1": 1_760_000_000_000}
+    before = cache.seen(user, "home").state
+    cache.set_home(user, "home", before, "{}")
+    assert cache.seen(user, "home").ready == "{}"
+    for happens in (
+        lambda: cache.add_plays(user, song, {}),
+        lambda: cache.add_plays(user, {}, song),
+        lambda: cache.set_choices(user, "[1]"),
+    ):
+        state = cache.seen(user, "home").state
+        happens()
+        cache.set_home(user, "home", state, '{"old": 1}')
+        assert cache.seen(user, "home").ready is None
+    cache.forget([user])
+    assert cache.seen(user, "home").state == before
+
+
 def stack_headers(app, user):
     return {"Authorization": f"Bearer {listener_token(app.settings, user)}"}
 
