@@ -262,6 +262,36 @@ def test_bans_hold_from_the_next_answer_on(app, exact):
     assert app.ask("PUT", "/songs/nothing/feedback", user, json={"value": "ban"}).status_code == 404
 
 
+def test_sixty_songs_in_a_row_hold_the_contract_of_the_queue(app, exact):
+    user = list(exact.users)[4]
+    row = [next(t for t in exact.ids if t in exact.items and exact.artist[t])]
+    banned = next(a for a in exact.artist.values() if a and a != exact.artist[row[0]])
+    song = next(t for t, a in exact.artist.items() if a == banned)
+    ban = {"value": "ban", "scope": "artist"}
+    assert app.ask("PUT", f"/songs/{song}/feedback", user, json=ban).status_code == 200
+    while len(row) < 61:
+        body = {"current": row[-1], "recent": row[:-1], "n": 1}
+        answer = app.post("/recommend/next", body, user).json()
+        assert answer["exhausted"] is False
+        (following,) = answer["songs"]
+        row.append(following["track_id"])
+        assert following["reason"]["text"]
+    assert len(set(row)) == len({exact.work[t] for t in row}) == 61
+    artists = [exact.artist[t] for t in row]
+    for n in range(57):
+        assert max(Counter(a for a in artists[n : n + 5] if a).values()) <= 2
+    assert banned not in artists
+    # When nothing is left, it says so.
+    everything = [t for t in exact.ids if exact.artist[t] == exact.artist[row[0]]]
+    for artist in {exact.artist[t] for t in exact.ids} - {exact.artist[row[0]], None}:
+        song = next(t for t, a in exact.artist.items() if a == artist)
+        assert app.ask("PUT", f"/songs/{song}/feedback", user, json=ban).status_code == 200
+    nameless = [t for t in exact.ids if exact.artist[t] is None]
+    body = {"current": row[0], "recent": [*everything, *nameless][:200], "n": 1}
+    answer = app.post("/recommend/next", body, user).json()
+    assert (answer["songs"], answer["exhausted"]) == ([], True)
+
+
 def test_each_event_is_judged_alone(app):
     good, bad = played("t"), played("t", user_id="somebody else")
     results = app.post("/events", {"events": [bad, good, 7]}, "judged").json()["results"]
