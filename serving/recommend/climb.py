@@ -1,13 +1,13 @@
 """One wish on its way down the rungs: a searched vector, what the night prepared, popular songs."""
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 
 from serving.recommend import reasons
 from serving.recommend.fold_in import fold_in
 from serving.recommend.listener import Listener, Reads, Taste
 from serving.recommend.model import Floats
-from serving.recommend.ranking import Pick, Rules, pick, without
+from serving.recommend.ranking import LookUp, Pick, Rules, pick, without
 from serving.recommend.reasons import Reason
 from serving.recommend.session import Hybrid, less_like, session_vector
 from serving.recommend.sources import Away, Candidate, Song
@@ -15,6 +15,8 @@ from serving.recommend.sources import Away, Candidate, Song
 FIRST_SEARCH = 256
 MAX_SEARCH = 16_384
 """Milvus returns no more in one search."""
+OTHERS = 100
+"""Songs of the rest of the catalogue that are looked at together."""
 MAX_SESSION = 20
 """Songs of a session that count; an older one would weigh a hundredth of the current."""
 
@@ -277,22 +279,24 @@ class Climb:
 
     def _catalogue(self, excluded: frozenset[str]) -> Answer:
         """Return any songs that are left: nothing that ranks them knows them."""
-        bans = self.listener.profile.bans
-        sources, most = self.reads.sources, 5 * self.wish.limit
-        nothing: list[Song] = []
-        found = self.reads.ask(
-            "mongodb", lambda: sources.others(excluded | bans.songs, most), lambda: nothing
-        )
-        songs = {str(song["track_id"]): song for song in found}
         rules = self._plain_rules()
-        # The last songs of a catalogue may all be of one artist.
-        for per_artist in (rules.per_artist, most):
-            each = replace(rules, per_artist=per_artist)
-            picks = pick(unscored(songs), lambda _: songs, self.wish.limit, each)
-            if picks:
-                picks = [replace(found, reason=Reason("catalogue")) for found in picks]
-                return self.told("catalogue", picks, "nothing_else_left")
+        seen = excluded | self.listener.profile.bans.songs
+        while found := self._others(seen):
+            songs = {str(song["track_id"]): song for song in found}
+            # The last songs of a catalogue may all be of one artist.
+            for per_artist in (rules.per_artist, OTHERS):
+                each = replace(rules, per_artist=per_artist)
+                picks = pick(unscored(songs), songs_of(songs), self.wish.limit, each)
+                if picks:
+                    picks = [replace(found, reason=Reason("catalogue")) for found in picks]
+                    return self.told("catalogue", picks, "nothing_else_left")
+            seen |= songs.keys()  # banned artists, and versions of what was played
         return self.told("catalogue", [], "nothing_else_left")
+
+    def _others(self, seen: frozenset[str]) -> list[Song]:
+        sources = self.reads.sources
+        nothing: list[Song] = []
+        return self.reads.ask("mongodb", lambda: sources.others(seen, OTHERS), lambda: nothing)
 
     def _plain_rules(self) -> Rules:
         return self.rules(queue=bool(self.wish.row), before=self._row())
@@ -323,3 +327,8 @@ def explain(climb: Climb, taste: Taste, picks: list[Pick]) -> list[Pick]:
 def unscored(track_ids: Iterable[str]) -> list[Candidate]:
     """Return candidates without a score, in order."""
     return [(track_id, None) for track_id in track_ids]
+
+
+def songs_of(known: Mapping[str, Song]) -> LookUp:
+    """Return what looks songs up among those that are known."""
+    return lambda track_ids: {t: known[t] for t in track_ids if t in known}

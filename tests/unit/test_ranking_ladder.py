@@ -87,6 +87,16 @@ def test_what_the_generation_does_not_know_comes_last(sources, ladder, snapshot)
     assert ids(answer) == []
 
 
+def test_the_last_song_is_found_behind_all_those_of_a_banned_artist(sources, ladder, snapshot):
+    sources.catalogue = [*(f"banned{n}" for n in range(250)), "last"]
+    sources.artists = {track_id: "A" for track_id in sources.catalogue if track_id != "last"}
+    sources.bans = {"u": Bans(artists=frozenset({"A"}))}
+    played = tuple(sources.items)
+    answer = ladder.answer(wish(limit=2, before=played), snapshot)
+    assert (ids(answer), answer.strategy) == (["last"], "catalogue")
+    assert ids(ladder.answer(wish(limit=2, before=(*played, "last")), snapshot)) == []
+
+
 @pytest.mark.parametrize(
     ("user", "current", "strategy", "best"),
     [
