@@ -7,7 +7,7 @@ import schemathesis
 from hypothesis import HealthCheck, Phase, given
 from hypothesis import settings as examples
 from schemathesis import GenerationMode
-from schemathesis.specs.openapi.checks import positive_data_acceptance
+from schemathesis.specs.openapi.checks import negative_data_rejection, positive_data_acceptance
 
 from jobs.contract.tokens import operator_token
 from serving.app import create_app
@@ -26,9 +26,12 @@ CASES = [
         mode is GenerationMode.POSITIVE or operation.get("parameters") or "requestBody" in operation
     )
 ]
-NARROWER = {"/songs", "/recommend/home", "/recommend/next", "/recommend/session"}
-"""Cursors are those of earlier answers, ids have no control characters and 5.0 is no whole number:
-JSON schema says none of it, so not every request that fits it is taken."""
+NARROWER = {
+    *("/songs", "/songs/{track_id}/feedback"),
+    *("/recommend/home", "/recommend/next", "/recommend/session"),
+}
+"""Cursors are those of earlier answers, ids have no control characters, a choice ends in the next
+years and 5.0 is no whole number: JSON schema says none of it, so not all that fits it is taken."""
 
 
 @pytest.fixture(scope="module")
@@ -61,6 +64,8 @@ def test_answers_are_those_of_the_contract(api, stack, path, method, mode):
         # Signed anew each time: one of the operations revokes what it is called with.
         token = operator_token(stack.settings, "fuzzed")
         left_out = [positive_data_acceptance] if path in NARROWER else []
+        # What it makes wrong may be the token, put in again here, or a list that no URL can hold.
+        left_out += [negative_data_rejection] if path == "/recommend/home" else []
         headers = {"Authorization": f"Bearer {token}"}
         case.call_and_validate(headers=headers, excluded_checks=left_out)
 

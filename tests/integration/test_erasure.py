@@ -14,7 +14,7 @@ from deltalake import write_deltalake
 from infra.local.show import table
 from jobs.contract import names
 from jobs.contract.erasure import listener_hash
-from jobs.stores.cache import RECENT, Cache
+from jobs.stores.cache import KINDS, Cache
 from jobs.stores.generation_lists import GenerationLists
 from jobs.stores.objects import Objects
 from tests.comparisons import comparison_page
@@ -94,6 +94,8 @@ def known(stack, settings, own_db, log):
     with closing(Cache(settings)) as cache:
         for user_id in (ANN, BOB):
             cache.add_plays(user_id, {"s1": 1}, {"s2": 1})
+            cache.set_choices(user_id, "[]")
+            cache.set_home(user_id, "name", "state", "{}")
 
 
 def put_generation(objects: Objects, bucket: str) -> None:
@@ -148,7 +150,12 @@ EVERYWHERE = {
 def test_an_erased_listener_is_nowhere(stack, settings, own_db, known, log):
     before = traces(settings, own_db, ANN)
     served = {f"{names.lists_collection(g)}/{ANN}" for g in (GENERATION, OLDER)}
-    assert kinds(before) == {*EVERYWHERE, *served, f"{names.USERS}/{ANN}", f"{RECENT}{ANN}"}
+    assert kinds(before) == {
+        *EVERYWHERE,
+        *served,
+        f"{names.USERS}/{ANN}",
+        *(f"{kind}{ANN}" for kind in KINDS),
+    }
     assert {FACTORS, LISTS} < before
     assert not [trace for trace in before if "_delta_log" in trace]
     others = traces(settings, own_db, BOB)
