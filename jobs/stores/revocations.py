@@ -6,6 +6,7 @@ from dataclasses import dataclass, field
 from pymongo.collection import Collection
 
 from jobs.contract import names
+from jobs.contract.erasure import listener_hash
 from jobs.contract.settings import Settings
 from jobs.contract.tokens import Claims
 from jobs.stores.documents import Document, database
@@ -13,7 +14,7 @@ from jobs.stores.documents import Document, database
 
 @dataclass(frozen=True)
 class Revoked:
-    """Ids of revoked tokens, and by subject until when (epoch s) its tokens were issued."""
+    """Ids of revoked tokens, and by hash of the subject until when (epoch s) they were issued."""
 
     tokens: frozenset[str] = frozenset()
     subjects: dict[str, float] = field(default_factory=dict)
@@ -21,7 +22,7 @@ class Revoked:
     def holds(self, claims: Claims) -> bool:
         """Return whether a token is revoked."""
         return claims.token_id in self.tokens or claims.issued_at <= self.subjects.get(
-            claims.subject, -1.0
+            listener_hash(claims.subject), -1.0
         )
 
 
@@ -41,8 +42,8 @@ class Revocations:
 
         `longest` is how long such a token may live, in seconds.
         """
-        now = time.time()
-        entry = {"_id": f"subject {subject}", "subject": subject, "before": now}
+        now, hashed = time.time(), listener_hash(subject)  # it may outlive the listener's erasure
+        entry = {"_id": f"subject {hashed}", "subject": hashed, "before": now}
         self._write(entry, now + (longest or self._longest))
 
     def read(self) -> Revoked:
