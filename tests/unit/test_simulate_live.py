@@ -11,7 +11,7 @@ from itertools import islice
 import pytest
 
 from jobs.contract.settings import Settings
-from jobs.contract.tokens import listener_of, listener_token
+from jobs.contract.tokens import listener_token, read_token
 from jobs.simulate.live import live_events
 from jobs.simulate.senders import Counts, HttpSender, LogSender, ReceiverAway
 from jobs.simulate.world import WorldArguments, make_world
@@ -58,7 +58,7 @@ class Handler(BaseHTTPRequestHandler):
     def do_POST(self) -> None:
         body = json.loads(self.rfile.read(int(self.headers["Content-Length"])))
         token = self.headers["Authorization"].removeprefix("Bearer ")
-        status, answer = self.server.answer(listener_of(SETTINGS, token), body["events"])
+        status, answer = self.server.answer(read_token(SETTINGS, token).subject, body["events"])
         payload = json.dumps(answer).encode()
         self.send_response(status)
         if status == 503 and self.server.retry_after:
