@@ -4,6 +4,7 @@ import contextlib
 import json
 import logging
 import re
+import time
 from collections.abc import Sequence
 from http import HTTPStatus
 from typing import Any
@@ -62,7 +63,10 @@ def unavailable(part: str) -> Problem:
 
 
 def init_errors(app: Flask) -> None:
-    """Let every error of the app leave as a problem, and every answer carry its request id."""
+    """Let every error of the app leave as a problem, and every answer carry its request id.
+
+    When a request began is in `g.began`, for whoever measures it.
+    """
     app.before_request(_name_request)
     app.after_request(_sign_answer)
     app.register_error_handler(Problem, _answer)
@@ -72,6 +76,7 @@ def init_errors(app: Flask) -> None:
 
 
 def _name_request() -> None:
+    g.began = time.perf_counter()
     given = request.headers.get("X-Request-Id", "")
     g.request_id = given if REQUEST_ID.fullmatch(given) else uuid4().hex
 

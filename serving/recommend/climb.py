@@ -1,11 +1,12 @@
 """One wish on its way down the rungs: a searched vector, what the night prepared, popular songs."""
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
+from functools import cached_property
 
 from serving.recommend import reasons
-from serving.recommend.fold_in import fold_in
-from serving.recommend.listener import Listener, Reads, Taste
+from serving.recommend.fold_in import FoldedIn, fold_in
+from serving.recommend.listener import Listener, Reads
 from serving.recommend.model import Floats
 from serving.recommend.ranking import LookUp, Pick, Rules, pick, without
 from serving.recommend.reasons import Reason
@@ -87,6 +88,14 @@ class Climb:
         self._searches: dict[tuple[bytes, int], list[Candidate]] = {}
         self.lately = listener.lately(wish.now_ms, options.rest_hours)
 
+    @cached_property
+    def folded(self) -> FoldedIn | None:
+        """Return the solved listener that reasons are computed from, None where there is none."""
+        if self.taste is not None and self.taste.folded is not None:
+            return self.taste.folded
+        model = self.snapshot.model
+        return None if model is None else fold_in(model, self.listener.plays)
+
     def answer(self) -> Answer:
         """Return the answer of the best rung."""
         hard = frozenset(self.wish.row)
@@ -159,7 +168,7 @@ class Climb:
             listed = excluded | {found.track_id for found in picks}
             more = self._search(taste.vector, listed, self.rules())
             picks += more[: self.wish.limit - len(picks)]
-        return self.told(taste.strategy, explain(self, taste, picks))
+        return self.told(taste.strategy, explain(self, picks))
 
     def _next(self, excluded: frozenset[str]) -> Answer | None:
         strategy = self.wish.strategy or self.options.strategy
@@ -176,17 +185,11 @@ class Climb:
             self.options.hybrid_cosine_weight,
         )
         query = hybrid.query()
-        near = hybrid.near()
-        if query is None and not near:
+        if query is None and not hybrid.near:
             return None
-        asked = self._asked(excluded)
-        while True:
-            found = [] if query is None else self.nearest(query, asked)
-            ranked = hybrid.ranked(track_id for track_id, _ in found)
-            picks = self._picked(ranked, excluded, rules)
-            if len(picks) >= self.wish.limit or len(found) < asked or asked == MAX_SEARCH:
-                break
-            asked = min(4 * asked, MAX_SEARCH)
+        picks = self._search(
+            query, excluded, rules, lambda found: hybrid.ranked(track_id for track_id, _ in found)
+        )
         why = hybrid.reasons([found.track_id for found in picks])
         return self.told("session_hybrid", [replace(p, reason=why[p.track_id]) for p in picks])
 
@@ -224,11 +227,18 @@ class Climb:
         songs = self.reads.songs(self.wish.row)
         return [songs[track_id] for track_id in self.wish.row if track_id in songs]
 
-    def _search(self, vector: Floats, excluded: frozenset[str], rules: Rules) -> list[Pick]:
+    def _search(
+        self,
+        vector: Floats | None,
+        excluded: frozenset[str],
+        rules: Rules,
+        ranked: Callable[[list[Candidate]], list[Candidate]] = list,
+    ) -> list[Pick]:
+        """Pick from what is nearest to the vector, after `ranked`; search wider while it lacks."""
         asked = self._asked(excluded)
         while True:
-            found = self.nearest(vector, asked)
-            picks = self._picked(found, excluded, rules)
+            found = [] if vector is None else self.nearest(vector, asked)
+            picks = self._picked(ranked(found), excluded, rules)
             if len(picks) == self.wish.limit or len(found) < asked or asked == MAX_SEARCH:
                 return picks
             asked = min(4 * asked, MAX_SEARCH)
@@ -310,12 +320,9 @@ class Climb:
         return Answer(self.snapshot.generation, strategy, degraded, picks, fallback)
 
 
-def explain(climb: Climb, taste: Taste, picks: list[Pick]) -> list[Pick]:
+def explain(climb: Climb, picks: list[Pick]) -> list[Pick]:
     """Add to songs that a listener's vector found the plays that speak for them."""
-    model = climb.snapshot.model
-    folded = taste.folded
-    if model is not None and folded is None:
-        folded = fold_in(model, climb.listener.plays)
+    model, folded = climb.snapshot.model, climb.folded
     if model is None or folded is None:
         return [replace(found, reason=Reason("taste")) for found in picks]
     known = [found.track_id for found in picks if found.track_id in model]

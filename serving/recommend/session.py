@@ -2,6 +2,7 @@
 
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
+from functools import cached_property
 
 import numpy as np
 
@@ -60,6 +61,7 @@ class Hybrid:
         """Return the song that plays, if one does."""
         return self.session[-1] if self.session else None
 
+    @cached_property
     def near(self) -> dict[str, float]:
         """Return each neighbour of the session with its weight, the best as 1."""
         found: dict[str, float] = {}
@@ -76,7 +78,7 @@ class Hybrid:
 
     def ranked(self, track_ids: Iterable[str]) -> list[Candidate]:
         """Return these songs and all neighbours by score, best first; equals by id."""
-        near = self.near()
+        near = self.near
         songs = sorted({*near, *track_ids} - set(self.session))
         scores = np.array([near.get(song, 0.0) for song in songs])
         taste, song = self._cosines(songs)

@@ -94,7 +94,7 @@ def _new(climb: Climb, listed: frozenset[str]) -> Shelf | None:
         return None
     left = without(found, listed | climb.listener.heard())
     picks = pick(left, climb.reads.songs, SHELF_SONGS, climb.rules())
-    return Shelf("new_for_you", explain(climb, climb.taste, picks))
+    return Shelf("new_for_you", explain(climb, picks))
 
 
 def _popular(climb: Climb, listed: frozenset[str]) -> Shelf:
