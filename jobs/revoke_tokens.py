@@ -10,8 +10,6 @@ from jobs.contract.tokens import read_token
 from jobs.stores.away import stores_named
 from jobs.stores.revocations import Revocations
 
-LONGEST_DAYS = 366
-
 
 def main(argv: list[str] | None = None) -> int:
     """Return 1, with a sentence on stderr, when nothing was revoked."""
@@ -28,7 +26,7 @@ def main(argv: list[str] | None = None) -> int:
                 revocations.revoke_token(claims)
                 print(f"revoke_tokens: one token of {claims.subject!r}")
             else:
-                revocations.revoke_subject(args.subject, LONGEST_DAYS * 86400)
+                revocations.revoke_subject(args.subject)
                 print(f"revoke_tokens: every token of {args.subject!r} that there is")
     except NocturneError as error:
         print(f"revoke_tokens: {error}", file=sys.stderr)

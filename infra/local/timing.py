@@ -1,6 +1,8 @@
 """Timing of requests from several connections, and the table of ratios to a peer."""
 
 import itertools
+import math
+import threading
 import time
 from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
@@ -90,3 +92,19 @@ def table(found: Sequence[Row]) -> str:
         for r in found
     ]
     return "\n".join(lines) + "\n"
+
+
+def at_rate(
+    rate: float, threads: int, call: Call, stop: threading.Event, seconds: float = math.inf
+) -> tuple[int, float]:
+    """Send requests at a steady rate until stopped; return how many and in how many seconds.
+
+    A request that takes long delays no other while a thread is free.
+    """
+    began, number = time.monotonic(), 0
+    with ThreadPoolExecutor(threads) as pool:
+        while not stop.is_set() and time.monotonic() - began < seconds:
+            pool.submit(call, number)
+            number += 1
+            time.sleep(max(0.0, began + number / rate - time.monotonic()))
+    return number, time.monotonic() - began

@@ -11,6 +11,9 @@ from jobs.contract.settings import Settings
 from jobs.contract.tokens import Claims
 from jobs.stores.documents import Document, database
 
+LONGEST_SECONDS = 366 * 86400
+"""How long a revocation of all of a subject's tokens is kept."""
+
 
 @dataclass(frozen=True)
 class Revoked:
@@ -31,20 +34,16 @@ class Revocations:
 
     def __init__(self, settings: Settings, timeout_ms: int = 10_000) -> None:
         self._db = database(settings, timeout_ms)
-        self._longest = settings.token_hours * 3600
 
     def revoke_token(self, claims: Claims) -> None:
         """Let a token be good no more."""
         self._write({"_id": f"token {claims.token_id}", "token": claims.token_id}, claims.expires)
 
-    def revoke_subject(self, subject: str, longest: float | None = None) -> None:
-        """Let every token of a subject that was issued until now be good no more.
-
-        `longest` is how long such a token may live, in seconds.
-        """
+    def revoke_subject(self, subject: str) -> None:
+        """Let every token of a subject that was issued until now be good no more."""
         now, hashed = time.time(), listener_hash(subject)  # it may outlive the listener's erasure
         entry = {"_id": f"subject {hashed}", "subject": hashed, "before": now}
-        self._write(entry, now + (longest or self._longest))
+        self._write(entry, now + LONGEST_SECONDS)
 
     def read(self) -> Revoked:
         """Return what is revoked, without tokens that have ended by themselves."""

@@ -10,7 +10,6 @@ import time
 import xmlrpc.client
 from collections import Counter
 from collections.abc import Callable
-from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 from typing import Any
 from uuid import uuid4
@@ -23,6 +22,7 @@ from infra.local import bench_world
 from infra.local.bench_world import World
 from infra.local.install import ROOT
 from infra.local.processes import members
+from infra.local.timing import at_rate
 from jobs.contract.tokens import listener_token
 from tests.integration.stack import Stack
 from tests.wires import Wire
@@ -62,7 +62,7 @@ class Rig:
         self._lock = threading.Lock()
         self._stop = threading.Event()
         self._local = threading.local()
-        self._load = threading.Thread(target=self._run)
+        self._load = threading.Thread(target=at_rate, args=(RATE, WORKERS, self._ask, self._stop))
         self._load.start()
 
     @property
@@ -84,14 +84,6 @@ class Rig:
         with self._lock:
             seen, self.seen = self.seen, Seen()
         return seen
-
-    def _run(self) -> None:
-        began, number = time.monotonic(), 0
-        with ThreadPoolExecutor(WORKERS) as pool:
-            while not self._stop.is_set():
-                pool.submit(self._ask, number)
-                number += 1
-                time.sleep(max(0.0, began + number / RATE - time.monotonic()))
 
     def _ask(self, number: int) -> None:
         if not hasattr(self._local, "session"):

@@ -13,6 +13,8 @@ import requests
 
 from infra.local.processes import members
 from jobs.contract.tokens import listener_token, service_key
+from serving.app import create_app
+from serving.services import EXTENSION
 from tests.integration.serving_app import App
 
 OTHER = "somebody-else"
@@ -341,9 +343,6 @@ def test_requests_that_are_no_http(app, text, statuses):
 
 
 def test_who_asks_too_often_is_told_when_to_come_back(published, stack):
-    from serving.app import create_app
-    from serving.services import EXTENSION
-
     app = create_app(stack.settings.model_copy(update={"rate_limit": "5/minute"}))
     client = app.test_client()
     one, other = (
@@ -364,8 +363,6 @@ def test_who_asks_too_often_is_told_when_to_come_back(published, stack):
 
 
 def test_other_sites_may_ask_only_if_they_are_listed(stack):
-    from serving.app import create_app
-
     origins = {"cors_origins": "https://player.example"}
     client = create_app(stack.settings.model_copy(update=origins)).test_client()
     good = client.get("/livez", headers={"Origin": "https://player.example"})

@@ -12,7 +12,7 @@ import requests
 
 from jobs.contract.errors import NotPublished
 from jobs.contract.names import GENERATION_HEADER, SERVING_STATE
-from jobs.contract.tokens import listener_token, operator_token
+from jobs.contract.tokens import operator_token
 from jobs.smoke import Smoke
 from jobs.stores.cache import Cache
 from jobs.stores.documents import Documents
@@ -126,14 +126,14 @@ def test_home_has_shelves_that_say_why(app, exact):
     assert all(song["title"] and 0 < song["share"] <= 1 for songs in named for song in songs)
 
 
-def test_home_is_kept_until_something_happens(app, exact, cache):
+def test_home_is_kept_until_something_happens(stack, app, exact):
     user = list(exact.users)[2]
     first = app.get("/recommend/home", user)
     again = app.get("/recommend/home", user)
     assert first.headers["ETag"] == again.headers["ETag"]
     assert first.json()["generated_at"] == again.json()["generated_at"]
     assert first.json()["request_id"] != again.json()["request_id"]
-    headers = {"If-None-Match": first.headers["ETag"]} | stack_headers(app, user)
+    headers = {"If-None-Match": first.headers["ETag"]} | stack.headers(user)
     same = requests.get(f"{app.url}/recommend/home", headers=headers, timeout=30)
     assert (same.status_code, same.content) == (304, b"")
     app.post("/events", {"events": [played(first.json()["songs"][0]["track_id"])]}, user)
@@ -158,10 +158,6 @@ def test_a_home_that_was_made_before_something_happened_is_not_served(cache):
         assert cache.seen(user, "home").ready is None
     cache.forget([user])
     assert cache.seen(user, "home").state == before
-
-
-def stack_headers(app, user):
-    return {"Authorization": f"Bearer {listener_token(app.settings, user)}"}
 
 
 def test_each_play_of_a_listener_without_a_vector_counts_at_once(app, exact):

@@ -2,13 +2,13 @@
 
 import threading
 import time
-from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 from datetime import datetime
 from functools import cache
 
 import requests
 
+from infra.local.timing import at_rate
 from tests.publishing.world import LISTENERS, Factors, Failed, World, factors, listener
 
 RATE = 50.0
@@ -65,13 +65,8 @@ class Load:
 
     def run(self) -> None:
         """Ask until `stop`."""
-        began, number = time.monotonic(), 0
-        with ThreadPoolExecutor(WORKERS) as pool:
-            while not self._stop.is_set():
-                pool.submit(self._ask, number)
-                number += 1
-                time.sleep(max(0.0, began + number / RATE - time.monotonic()))
-        self.asked, self.rate = number, number / (time.monotonic() - began)
+        self.asked, seconds = at_rate(RATE, WORKERS, self._ask, self._stop)
+        self.rate = self.asked / seconds
 
     def stop(self) -> None:
         """Ask no more."""
