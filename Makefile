@@ -70,8 +70,8 @@ check: ## Run everything static: ruff, strict mypy, import rules, compose
 	@echo "check: layout, compose, docs"; $(RUN) -m pytest -q -p no:cacheprovider \
 		tests/unit/test_layout.py tests/unit/test_compose.py tests/unit/test_docs.py
 
-bench-serving: ## Measure the app beside a plain Milvus search, on the running stack's servers; SOAK=10 for ten minutes more, KEEP=1 to leave its data
-	@$(RUN) -m infra.local.bench_serving $(if $(SOAK),--soak $(SOAK)) $(if $(KEEP),--keep)
+bench-serving: ## Measure the app beside a plain Milvus search, on the running stack's servers; SOAK=10 for ten minutes more, WORKERS=1 for kinds of workers, KEEP=1 to leave its data
+	@$(RUN) -m infra.local.bench_serving $(if $(SOAK),--soak $(SOAK)) $(if $(WORKERS),--workers) $(if $(KEEP),--keep)
 
 bench-ingest: ## Measure the stream beside a plain consumer of the same topic; MINUTES=10
 	@$(RUN) -m infra.local.bench_ingest $(if $(MINUTES),--minutes $(MINUTES))

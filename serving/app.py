@@ -12,6 +12,7 @@ from serving.limits import init_limits
 from serving.logs import init_logs
 from serving.metrics import init_metrics
 from serving.services import EXTENSION, services_of
+from serving.traces import init_traces
 from serving.views import contract, dev, events, feedback, health, recommend, songs, tokens
 
 HEADERS = {
@@ -37,6 +38,7 @@ def create_app(settings: Settings) -> Flask:
     init_errors(app)
     init_metrics(app)
     init_logs(app)
+    init_traces(app, settings)
     for view in (songs, recommend, feedback, events, tokens, health, contract):
         app.register_blueprint(view.bp)
     if settings.environment == "local":

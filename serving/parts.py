@@ -7,6 +7,7 @@ from collections.abc import Callable
 from typing import Generic, Protocol, TypeVar
 
 from circuitbreaker import STATE_CLOSED, STATE_OPEN, CircuitBreaker
+from opentelemetry import trace
 
 from serving import metrics
 from serving.recommend.sources import Away
@@ -28,6 +29,7 @@ COOL_SECONDS = 3.0
 CONNECT_SECONDS = 2.0
 
 log = logging.getLogger(__name__)
+tracer = trace.get_tracer(__name__)
 
 
 class Part(Generic[Client]):
@@ -80,7 +82,7 @@ class Part(Generic[Client]):
     def _call(self, use: Callable[[Client], Result]) -> Result:
         was = self.state
         try:
-            with self._circuit:
+            with self._circuit, tracer.start_as_current_span(self.name):
                 return use(self._connected())
         except self._failures as error:
             if was == STATE_CLOSED and self.state == STATE_OPEN:

@@ -17,6 +17,7 @@ from serving.recommend.ladder import Ladder
 from serving.recommend.listener import Snapshot
 from serving.store_sources import StoreSources
 from serving.stores import Stores, stores_of
+from serving.titles import TitleStore
 
 EXTENSION = "nocturne"
 
@@ -28,6 +29,7 @@ class Services:
     settings: Settings
     stores: Stores
     models: ModelStore
+    titles: TitleStore
     ladder: Ladder
     doors: Doors
 
@@ -44,7 +46,8 @@ def services_of(settings: Settings) -> Services:
         rest_hours=settings.rest_hours,
     )
     ladder = Ladder(StoreSources(stores), options)
-    return Services(settings, stores, ModelStore(stores), ladder, Doors(settings, stores))
+    models, titles = ModelStore(stores), TitleStore(stores)
+    return Services(settings, stores, models, titles, ladder, Doors(settings, stores))
 
 
 def services() -> Services:

@@ -106,7 +106,7 @@ def profile_of(vector: Vector | None, choices: Choices) -> Profile:
         return frozenset(c["id"] for c in holding if (c["value"], c["scope"]) == (value, scope))
 
     bans = Bans(chosen("ban", "song"), chosen("ban", "artist"))
-    return Profile(vector, bans, chosen("love", "song"))
+    return Profile(vector, bans, chosen("love", "song"), chosen("less", "song"))
 
 
 def copy_of(choices: Choices) -> str:

@@ -16,7 +16,7 @@ import subprocess
 import sys
 import threading
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import closing, contextmanager
 from dataclasses import asdict
@@ -52,6 +52,15 @@ ROUNDS = 3
 WARM = 20
 SAMPLED = 200
 SOAK_RATE = 100.0
+WORKERS = {
+    "threads, 2 x 16 (as shipped)": (),
+    "threads, 1 x 32": ("--workers", "1", "--threads", "32"),
+    "threads, 2 x 4": ("--threads", "4"),
+    "threads, 4 x 8": ("--workers", "4", "--threads", "8"),
+    "processes, 2": ("--worker-class", "sync", "--workers", "2"),
+    "processes, 8": ("--worker-class", "sync", "--workers", "8"),
+}
+"""Kinds of gunicorn's workers that `--workers` compares; gthread is the shipped one."""
 GORSE = {
     "health endpoint": 1.0,
     "precomputed list": 1.28 / 0.17,
@@ -106,14 +115,15 @@ def targets(settings: Settings, world: World, milvus: Vectors) -> dict[str, Call
         "session, fold-in": session,
         "similar": lambda n: ask("GET", f"/songs/{played[n % count]}/similar"),
         "song": lambda n: ask("GET", f"/songs/{played[n % count]}"),
+        "search": lambda n: ask("GET", f"/search?q=title+{n % count}"),
+        "search, nothing found": lambda n: ask("GET", f"/search?q=nothing+{n}"),
     }
 
 
 def asker() -> Callable[..., Any]:
     """Return what asks the app, over connections that stay open, for the JSON of its answer.
 
-    It refuses the answers of a fallback, which are cheaper to give; but for searches, which the
-    local stack's MongoDB server makes without an index.
+    It refuses the answers of a fallback, which are cheaper to give.
     """
     pool = urllib3.HTTPConnectionPool(HOST, PORT, maxsize=64, timeout=10, retries=False)
 
@@ -121,8 +131,8 @@ def asker() -> Callable[..., Any]:
         signed = {"Authorization": f"Bearer {token}"} if token else {}
         answer = pool.request(method, path, headers=signed, **options)
         said = answer.json() if answer.status in (200, 202) else {"fallback": answer.status}
-        degraded = said.get("degraded") and not path.startswith("/search")
-        if said.get("fallback") or degraded or said.get("songs") == []:
+        empty = said.get("songs") == [] and not path.startswith("/search")
+        if said.get("fallback") or said.get("degraded") or empty:
             raise BenchFailed(f"{method} {path} was answered so: {answer.data[:300]!r}")
         if said.get("generation", GENERATION) != GENERATION:
             raise BenchFailed(f"{path} was answered from {said['generation']}")
@@ -157,19 +167,6 @@ def served_recall(settings: Settings, world: World) -> float:
         )
         found += len({p.track_id for p in exact} & {song["track_id"] for song in got})
     return found / (10 * SAMPLED)
-
-
-def searches() -> float:
-    """Return the median time of some searches in milliseconds.
-
-    One after the other: the local stack's MongoDB server reads the whole catalogue for each.
-    """
-    ask, took = asker(), []
-    for n in range(5):
-        began = time.perf_counter()
-        ask("GET", f"/search?q=title+{n * 37}")
-        took.append(1000 * (time.perf_counter() - began))
-    return float(np.median(took))
 
 
 class CpuShares:
@@ -263,10 +260,10 @@ def soak(settings: Settings, world: World, app: psutil.Process, minutes: float) 
 
 
 @contextmanager
-def own_app(settings: Settings) -> Iterator[psutil.Process]:
-    """Run an app of the bench; it ends with it."""
+def own_app(settings: Settings, options: Sequence[str] = ()) -> Iterator[psutil.Process]:
+    """Run an app of the bench, with more options of gunicorn; it ends with it."""
     command = [sys.executable, "-m", "gunicorn", "--config", "serving/gunicorn_conf.py"]
-    command += ["--bind", f"{HOST}:{PORT}", "serving.wsgi:app"]
+    command += ["--bind", f"{HOST}:{PORT}", *options, "serving.wsgi:app"]
     log = (REPORTS / "bench_serving_app.log").open("w")
     process = subprocess.Popen(command, cwd=ROOT, env=_environment(settings), stderr=log)
     try:
@@ -320,7 +317,6 @@ def measure(settings: Settings, world: World, minutes: float) -> bool:
                 one_round(calls[name], connections, measured[name])
             found += rows(measured, connections, PEER)
             shares[connections] = used.said()
-        searched = searches()
         recall = served_recall(settings, world)
         soaked = soak(settings, world, app, minutes) if minutes else None
     milvus.close()
@@ -332,7 +328,6 @@ def measure(settings: Settings, world: World, minutes: float) -> bool:
         + table(found)
         + "\nCPU: "
         + "; ".join(f"at {n} connections {said}" for n, said in shares.items())
-        + f"\n\nsearch, one after the other: p50 {searched:.0f} ms: a scan of the catalogue"
         + f"\n\nrecall@10 of what is served against exact search: {recall:.3f}\n\n"
         + "p50 at 1 connection as ratios to the own health endpoint: "
         + ", ".join(f"{t} {r.p50_ms / livez:.1f}" for t, r in health.items() if t != PEER)
@@ -349,6 +344,29 @@ def measure(settings: Settings, world: World, minutes: float) -> bool:
     report = {"rows": [asdict(r) for r in found], "recall": recall, "cpu": shares, "soak": soaked}
     (REPORTS / "serving.json").write_text(json.dumps(report | {"missed": missed}, indent=1) + "\n")
     return not missed
+
+
+def compare_workers(settings: Settings, world: World) -> None:
+    """Measure each kind of worker at 16 connections, print and write a table."""
+    milvus = Vectors(settings, timeout_s=5)
+    wanted = ("GET /livez", "home, warm", "home, cold", "next, hybrid")
+    lines = ["| workers | " + " | ".join(f"{name}, /s (p99 ms)" for name in wanted) + " | MiB |"]
+    lines.append("|---|" + "---|" * (len(wanted) + 1))
+    for name, options in WORKERS.items():
+        print(f"bench: {name}", flush=True)
+        with own_app(settings, options) as app:
+            calls = targets(settings, world, milvus)
+            measured = {target: Samples() for target in (PEER, *wanted)}
+            for target in (PEER, *wanted) * ROUNDS:
+                one_round(calls[target], CONNECTIONS[-1], measured[target])
+            found = {r.target: r for r in rows(measured, CONNECTIONS[-1], PEER)}
+            cells = [f"{found[t].requests_per_s:.0f} ({found[t].p99_ms:.0f})" for t in wanted]
+            used = sum(p.memory_full_info().pss for p in [app, *app.children()]) / 2**20
+            lines.append(f"| {name} | " + " | ".join(cells) + f" | {used:.0f} |")
+    milvus.close()
+    text = "\n".join(lines) + "\n"
+    print(text, end="")
+    (REPORTS / "serving_workers.md").write_text(text)
 
 
 def bars(found: list[Row], soaked: dict[str, Any] | None) -> list[str]:
@@ -389,6 +407,7 @@ def main() -> int:
     parser.add_argument("--songs", type=int, default=100_000)
     parser.add_argument("--listeners", type=int, default=50_000)
     parser.add_argument("--soak", type=float, default=0.0, metavar="MINUTES")
+    parser.add_argument("--workers", action="store_true", help="compare kinds of workers instead")
     parser.add_argument("--keep", action="store_true", help="leave what was made to the next run")
     args = parser.parse_args()
     try:
@@ -403,6 +422,9 @@ def main() -> int:
             if not bench_world.is_built(settings, world):
                 clear(settings)
                 bench_world.build(settings, world)
+            if args.workers:
+                compare_workers(settings, world)
+                return 0
             met = measure(settings, world, args.soak)
         finally:
             if not args.keep:

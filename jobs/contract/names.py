@@ -16,6 +16,7 @@ TUNING = "tuning"
 
 # MongoDB collections.
 SONGS = "songs"
+CATALOGUE_STATE = "catalogue_state"
 USERS = "users"
 GENERATIONS = "generations"
 SERVING_STATE = "serving_state"

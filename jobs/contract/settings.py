@@ -137,6 +137,9 @@ class Settings(BaseSettings):
     trusted_proxies: int = Field(
         0, ge=0, description="Proxies before the app whose X-Forwarded headers are believed."
     )
+    otlp_endpoint: str = Field(
+        "", description="OpenTelemetry collector (OTLP over HTTP) that gets traces; empty: none."
+    )
     session_user_weight: float = Field(
         0.7, ge=0, le=1, description="Share of the listener in the session vector; rest: the song."
     )

@@ -17,7 +17,7 @@ AWAY = (PyMongoError,)
 """What a read raises when MongoDB does not answer in time."""
 
 Song = dict[str, Any]
-"""A song as people see it: `SHOWN`, `plays_7d` and `plays_cumulative`."""
+"""A song as people see it: `SHOWN`, `plays_7d`, `plays_cumulative` and `playable`."""
 
 SHOWN = (
     "title",
@@ -33,13 +33,15 @@ COUNTS = ("plays_7d", "plays_cumulative")
 MOST_PLAYED = [("plays_cumulative", DESCENDING), ("_id", ASCENDING)]
 MAX_WORDS = 8
 SCAN_SECONDS = 5.0
+WHOLE_SECONDS = 120.0
 
 
 class Catalogue:
     """Songs and listeners of one deployment, only read. Safe to share between threads.
 
     `page`, `search` and `most_played` may read the whole catalogue where the server has no
-    index that helps, so they may take `SCAN_SECONDS`; the other reads are by key.
+    index that helps, so they may take `SCAN_SECONDS`; `titles` always does and may take
+    `WHOLE_SECONDS`; the other reads are by key.
     """
 
     def __init__(self, settings: Settings, timeout_ms: int) -> None:
@@ -67,6 +69,27 @@ class Catalogue:
         words = [_containing(word) for word in text.split()[:MAX_WORDS]]
         query = {"$and": [{"$or": [{"title": word}, {"artist": word}]} for word in words]}
         return self._scan(query, MOST_PLAYED, limit) if words else []
+
+    def version(self) -> int:
+        """Return a number that is another one after each write of songs; 0 before the first."""
+        found = self._db[names.CATALOGUE_STATE].find_one({"_id": names.SONGS}) or {}
+        return int(found.get("version", 0))
+
+    def titles(self) -> list[tuple[str, str]]:
+        """Return every song's track id with title and artist, the most played first."""
+        self.ping()
+        with pymongo.timeout(WHOLE_SECONDS):
+            fields = {"title": 1, "artist": 1, "plays_cumulative": 1}
+            songs = self._songs.find({}, fields, batch_size=10_000)
+            found = [
+                (
+                    -int(d.get("plays_cumulative") or 0),
+                    str(d["_id"]),
+                    f"{d.get('title') or ''} {d.get('artist') or ''}",
+                )
+                for d in songs
+            ]
+        return [(track_id, text) for _, track_id, text in sorted(found)]
 
     def most_played(self, limit: int) -> list[Song]:
         """Return the most played songs of all time."""
@@ -103,4 +126,6 @@ def _containing(word: str) -> Document:
 
 def _shown(document: Mapping[str, Any]) -> Song:
     song = {"track_id": str(document["_id"])} | {k: document.get(k) for k in SHOWN}
-    return song | {k: int(document.get(k) or 0) for k in COUNTS}
+    counts = {k: int(document.get(k) or 0) for k in COUNTS}
+    # Where nobody has looked for its audio, a song is taken to have some.
+    return song | counts | {"playable": document.get("playable") is not False}

@@ -1,4 +1,4 @@
-"""MongoDB: what listeners chose themselves, songs and artists that they love or ban."""
+"""MongoDB: what listeners chose themselves: what they love, ban, or want less like."""
 
 from datetime import UTC, datetime
 from typing import Literal, TypedDict
@@ -16,7 +16,7 @@ MAX_CHOICES = 2000
 """The oldest go first: the document of one listener has a bound."""
 
 Scope = Literal["song", "artist"]
-Value = Literal["love", "ban"]
+Value = Literal["love", "ban", "less"]
 
 
 class Choice(TypedDict):

@@ -42,10 +42,14 @@ class Documents:
     def upsert_songs(self, rows: Iterable[Mapping[str, Any]]) -> int:
         """Write master fields of songs (contract SONG); the counts of old songs stay.
 
-        New songs start with counts of 0. Returns how many rows were given.
+        New songs start with counts of 0. Returns how many rows were given. Whoever holds titles
+        in memory is told by a new version of the catalogue.
         """
         counts = {"plays_7d": 0, "plays_cumulative": 0}
-        return self._upsert(names.SONGS, "track_id", rows, counts)
+        written = self._upsert(names.SONGS, "track_id", rows, counts)
+        which, newer = {"_id": names.SONGS}, {"$inc": {"version": 1}}
+        self._db[names.CATALOGUE_STATE].update_one(which, newer, upsert=True)
+        return written
 
     def upsert_users(self, rows: Iterable[Mapping[str, Any]]) -> int:
         """Write master fields of users (contract USER); their vectors stay."""

@@ -40,7 +40,7 @@ class Wish:
 
     `before` are the songs that were played before the current one, the newest last, and `queued`
     those that wait: none of them may be in the answer, whatever happens. At least
-    1 - `familiar` of a home list are songs that the listener has not heard.
+    1 - `familiar` of a list are songs that the listener has not heard, while there are any.
     """
 
     user_id: str | None
@@ -159,15 +159,7 @@ class Climb:
         taste = self.taste
         if taste is None:
             return None
-        heard = self.listener.heard()
-        most = int(self.wish.familiar * self.wish.limit)
-        rules = self.rules(heard=heard, most_heard=most)
-        picks = self._search(taste.vector, excluded, rules)
-        if len(picks) < self.wish.limit and most < self.wish.limit:
-            # Nothing unheard is left: a short list would help nobody.
-            listed = excluded | {found.track_id for found in picks}
-            more = self._search(taste.vector, listed, self.rules())
-            picks += more[: self.wish.limit - len(picks)]
+        picks = self._search(taste.vector, excluded, self.rules())
         return self.told(taste.strategy, explain(self, picks))
 
     def _next(self, excluded: frozenset[str]) -> Answer | None:
@@ -234,7 +226,25 @@ class Climb:
         rules: Rules,
         ranked: Callable[[list[Candidate]], list[Candidate]] = list,
     ) -> list[Pick]:
-        """Pick from what is nearest to the vector, after `ranked`; search wider while it lacks."""
+        """Pick from what is nearest after `ranked`; at most `familiar` of it heard."""
+        limit, heard = self.wish.limit, self.listener.heard()
+        most = int(self.wish.familiar * limit)
+        picks = self._wider(vector, excluded, replace(rules, heard=heard, most_heard=most), ranked)
+        if len(picks) < limit and most < limit:
+            # Nothing unheard is left: a short list would help nobody.
+            listed = excluded | {found.track_id for found in picks}
+            before = [*rules.before, *(found.song for found in picks)]
+            picks += self._wider(vector, listed, replace(rules, before=before), ranked)
+        return picks[:limit]
+
+    def _wider(
+        self,
+        vector: Floats | None,
+        excluded: frozenset[str],
+        rules: Rules,
+        ranked: Callable[[list[Candidate]], list[Candidate]],
+    ) -> list[Pick]:
+        """Pick from what is nearest; search wider while songs are missing."""
         asked = self._asked(excluded)
         while True:
             found = [] if vector is None else self.nearest(vector, asked)
@@ -247,8 +257,8 @@ class Climb:
         return min(max(FIRST_SEARCH, 2 * (self.wish.limit + len(excluded))), MAX_SEARCH)
 
     def _picked(self, found: list[Candidate], excluded: frozenset[str], rules: Rules) -> list[Pick]:
-        skipped = [track_id for track_id, _ in self.listener.memory.skipped]
-        left = less_like(self.snapshot.model, without(found, excluded), skipped)
+        disliked = self.listener.disliked()
+        left = less_like(self.snapshot.model, without(found, excluded), disliked)
         return pick(left, self.reads.songs, self.wish.limit, rules)
 
     def _nightly(self, excluded: frozenset[str]) -> Answer | None:

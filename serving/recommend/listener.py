@@ -85,10 +85,14 @@ class Listener:
         return frozenset(self.plays) | {track_id for track_id, _ in self.memory.plays}
 
     def lately(self, now_ms: int, rest_hours: float) -> frozenset[str]:
-        """Return the songs that rest, because they were heard or skipped in the last hours."""
+        """Return the songs that rest: heard or skipped in the last hours, or wanted less."""
         since = now_ms - rest_hours * HOUR_MS
         both = (*self.memory.plays, *self.memory.skipped)
-        return frozenset(track_id for track_id, at in both if at >= since)
+        return frozenset(t for t, at in both if at >= since) | self.profile.less
+
+    def disliked(self) -> list[str]:
+        """Return the songs whose likes shall fall: early skips, and what is wanted less."""
+        return [*(track_id for track_id, _ in self.memory.skipped), *sorted(self.profile.less)]
 
     def taste(self, snapshot: Snapshot) -> Taste | None:
         """Return the trained vector, or one that knows the plays since the training as well.

@@ -1,4 +1,4 @@
-"""Which of the candidates are listed: known songs, each work once, few of one artist."""
+"""Which of the candidates are listed: playable songs, each work once, few of one artist."""
 
 from collections import Counter
 from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
@@ -97,6 +97,8 @@ class _Listed:
 
     def takes(self, song: Song) -> bool:
         rules, artist = self._rules, _artist(song)
+        if song.get("playable") is False:
+            return False
         if song["track_id"] in rules.bans.songs or artist in rules.bans.artists:
             return False
         if artist is not None and self._count(artist) >= rules.per_artist:

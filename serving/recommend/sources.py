@@ -5,7 +5,7 @@ from dataclasses import dataclass, field
 from typing import Any, Protocol
 
 Song = dict[str, Any]
-"""A song as people see it; `track_id`, `title`, `artist` and `artist_id` are what ranking reads."""
+"""A song as people see it; ranking reads `track_id`, `title`, `artist`, `artist_id`, `playable`."""
 
 Vector = list[float]
 
@@ -44,12 +44,13 @@ class Memory:
 class Profile:
     """What a generation and the listener's own choices say. `vector` is None where there is none.
 
-    `loved` are track ids. `plays` are the plays of the generation's window by track id.
+    `loved` and `less` are track ids; of `less`, less that is like them is wanted.
     """
 
     vector: Vector | None = None
     bans: Bans = field(default_factory=Bans)
     loved: frozenset[str] = frozenset()
+    less: frozenset[str] = frozenset()
 
 
 class Sources(Protocol):

@@ -1,4 +1,4 @@
-"""PUT /songs/<id>/feedback and GET /feedback: what the token's listener loves and bans."""
+"""PUT /songs/<id>/feedback and GET /feedback: what the listener loves, bans, wants less of."""
 
 import contextlib
 from datetime import UTC, datetime, timedelta
@@ -20,9 +20,12 @@ bp = Blueprint("feedback", __name__)
 
 
 class FeedbackRequest(Body):
-    """What is thought of a song or its artist; null takes it back. A ban may end by itself."""
+    """What is thought of a song or its artist; null takes it back. Any may end by itself.
 
-    value: Literal["love", "ban"] | None
+    `less` (of songs alone): songs like this one shall come less.
+    """
+
+    value: Literal["love", "ban", "less"] | None
     scope: Literal["song", "artist"] = "song"
     until: AwareDatetime | None = None
 
@@ -35,6 +38,8 @@ def put(track_id: str) -> Response:
     """
     user_id = listener()
     asked = body(FeedbackRequest)
+    if (asked.scope, asked.value) == ("artist", "less"):
+        raise _wrong("value", "less is said of songs")
     about = track_id
     if asked.scope == "artist":
         about = str(known_song(track_id)["artist_id"] or "")
@@ -63,12 +68,13 @@ def _end(asked: FeedbackRequest) -> datetime | None:
         return None
     latest = datetime.now(UTC) + timedelta(days=3650)
     if not datetime.now(UTC) < asked.until < latest:
-        raise Problem(
-            HTTPStatus.BAD_REQUEST,
-            "the request is not as it should be",
-            [("until", "must lie in the next ten years")],
-        )
+        raise _wrong("until", "must lie in the next ten years")
     return asked.until
+
+
+def _wrong(field: str, why: str) -> Problem:
+    status = HTTPStatus.BAD_REQUEST
+    return Problem(status, "the request is not as it should be", [(field, why)])
 
 
 def _answer(choices: Choices) -> Response:

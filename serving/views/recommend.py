@@ -42,6 +42,7 @@ class NextRequest(Body):
     recent: Annotated[tuple[Id, ...], Field(max_length=MAX_BEFORE)] = ()
     n: Annotated[int, Field(ge=1, le=10)] = 5
     strategy: Strategy | None = None
+    familiar: Annotated[float, Field(ge=0, le=1)] = 1.0
 
 
 class SessionRequest(Body):
@@ -58,13 +59,7 @@ def home() -> Response:
     user_id = listener()
     asked = query(HomeQuery)
     familiar = services().settings.familiar if asked.familiar is None else asked.familiar
-    live = snapshot()
-    name = f"{live.generation} {live.published_at} {asked.limit} {familiar}"
-    seen = _seen(user_id, name)
-    ready = seen.ready if seen and GENERATION_HEADER not in request.headers else None
-    metrics.KEPT.labels(ready is not None).inc()
-    if ready is None:
-        ready = _home(Wish(user_id, asked.limit, now(), familiar=familiar), live, seen, name)
+    ready = _ready(Wish(user_id, asked.limit, now(), familiar=familiar), snapshot())
     etag = hashlib.sha256(ready.encode()).hexdigest()[:32]
     if request.if_none_match.contains(etag):
         response = Response(status=304)
@@ -89,7 +84,8 @@ def following() -> Response:
         asked.current,
         asked.recent,
         asked.queued,
-        strategy=asked.strategy,
+        asked.familiar,
+        asked.strategy,
     )
     return queue(wish)
 
@@ -110,18 +106,35 @@ def _seen(user_id: str, name: str) -> Seen | None:
         return None
 
 
-def _home(wish: Wish, live: Snapshot, seen: Seen | None, name: str) -> str:
-    memory = Memory(seen.plays, seen.skips) if seen else None
-    answer, shelves = services().ladder.home(wish, live, memory)
-    picks = [found for shelf in shelves for found in shelf.picks] + answer.picks
-    names = shown.named(picks, (shelf.seed for shelf in shelves))
-    made = _shown(wish, answer, names) | {"shelves": [shown.shelf(s, names) for s in shelves]}
+def _ready(wish: Wish, live: Snapshot) -> str:
+    """Return a home page as JSON, one that was kept if the listener did nothing since."""
+    user_id, name = str(wish.user_id), f"{live.generation} {live.published_at}"
+    name += f" {wish.limit} {wish.familiar}"
+    seen = _seen(user_id, name)
+    ready = seen.ready if seen and GENERATION_HEADER not in request.headers else None
+    metrics.KEPT.labels(ready is not None).inc()
+    if ready is not None:
+        return ready
+    made = _made(wish, live, Memory(seen.plays, seen.skips) if seen else None)
     whole = orjson.dumps(made).decode()
-    if seen and not answer.degraded:
-        given = (str(wish.user_id), name, seen.state, whole)
+    if seen and not made["degraded"]:
+        given = (user_id, name, seen.state, whole)
         with suppress(Away):
             services().stores.cache.call(lambda cache: cache.set_home(*given))
     return whole
+
+
+def home_page(wish: Wish, live: Snapshot) -> dict[str, Any]:
+    """Return what GET /recommend/home answers."""
+    ready: dict[str, Any] = orjson.loads(_ready(wish, live))
+    return {"request_id": g.request_id} | ready
+
+
+def _made(wish: Wish, live: Snapshot, memory: Memory | None) -> dict[str, Any]:
+    answer, shelves = services().ladder.home(wish, live, memory)
+    picks = [found for shelf in shelves for found in shelf.picks] + answer.picks
+    names = shown.named(picks, (shelf.seed for shelf in shelves))
+    return _shown(wish, answer, names) | {"shelves": [shown.shelf(s, names) for s in shelves]}
 
 
 def queue(wish: Wish) -> Response:

@@ -13,7 +13,6 @@ from urllib.parse import urlencode
 from flask import Blueprint, Response, jsonify, request
 from pydantic import Field, StringConstraints
 
-from jobs.stores.catalogue import Catalogue
 from serving.catalogue import known_song
 from serving.errors import Problem
 from serving.intake import Id
@@ -61,7 +60,10 @@ def page() -> Response:
         return behind and (artist is None or song["artist_id"] == artist)
 
     # One more than asked for says whether there is a next page.
-    songs, degraded = _listing(lambda c: c.page(after, most + 1, artist), remembered)
+    listings = services().stores.listings
+    songs, degraded = _listing(
+        lambda: listings.call(lambda c: c.page(after, most + 1, artist)), remembered
+    )
     if degraded:
         songs.sort(key=lambda song: str(song["track_id"]))
     shown = songs[:most]
@@ -98,16 +100,26 @@ def search() -> Response:
         text = f"{song['title']}\n{song['artist']}".casefold()
         return all(word in text for word in words)
 
-    songs, degraded = _listing(lambda c: c.search(text, most), remembered)
+    songs, degraded = _listing(lambda: _found(text, most), remembered)
     return jsonify(query=text, songs=songs[:most], degraded=degraded)
 
 
+def _found(text: str, most: int) -> list[Song]:
+    """Return the songs that a search finds: by the titles in memory, once they are there."""
+    titles = services().titles.current()
+    if titles is None:
+        return services().stores.listings.call(lambda c: c.search(text, most))
+    ids = titles.search(text, most)
+    songs = services().ladder.sources.songs(ids)
+    return [songs[track_id] for track_id in ids if track_id in songs]
+
+
 def _listing(
-    read: Callable[[Catalogue], list[Song]], remembered: Callable[[Song], bool]
+    read: Callable[[], list[Song]], remembered: Callable[[Song], bool]
 ) -> tuple[list[Song], list[str]]:
     """Return songs from MongoDB, or those in memory that would be meant, and what is away."""
     try:
-        return services().stores.listings.call(read), []
+        return read(), []
     except Away as away:
         held = services().models.current().popular
         return [song for song in held if remembered(song)], [away.part]

@@ -25,6 +25,7 @@ class FakeSources:
     recent: dict = field(default_factory=dict)
     skipped: dict = field(default_factory=dict)
     bans: dict = field(default_factory=dict)
+    less: dict = field(default_factory=dict)
     window: dict = field(default_factory=dict)
     artists: dict = field(default_factory=dict)
     titles: dict = field(default_factory=dict)
@@ -46,7 +47,8 @@ class FakeSources:
     def profile(self, generation, user_id):
         self._ask("mongodb")
         assert generation in (None, GENERATION)
-        return Profile(self.users.get(user_id), self.bans.get(user_id, Bans()))
+        less = self.less.get(user_id, frozenset())
+        return Profile(self.users.get(user_id), self.bans.get(user_id, Bans()), less=less)
 
     def remembered(self, generation, user_id):
         return Profile(None, self.bans.get(user_id, Bans()))

@@ -41,6 +41,12 @@ def test_a_track_that_is_no_song_leaves_its_place_to_the_next():
     assert [p.track_id for p in picked] == ["here"]
 
 
+def test_what_cannot_be_played_is_not_listed():
+    songs = [shown("a") | {"playable": False}, shown("b") | {"playable": True}, shown("c")]
+    picked = pick([(s["track_id"], 1.0) for s in songs], catalogue(*songs), 3, Rules(2))
+    assert [p.track_id for p in picked] == ["b", "c"]
+
+
 def test_no_more_look_ups_than_needed():
     asked = []
 

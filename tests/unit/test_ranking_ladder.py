@@ -264,6 +264,25 @@ def test_an_early_skip_lowers_what_is_like_it(sources, ladder):
     assert ids(ladder.answer(wish(), snapshot)) == ["b1", "b2", "a2"]
 
 
+def test_what_is_wanted_less_rests_and_lowers_what_is_like_it(sources, ladder):
+    sources.items = {"a1": [1.0, 0.0], "a2": [0.9, 0.0], "b1": [0.0, 0.8], "b2": [0.0, 0.7]}
+    sources.users = {"u": [1.0, 1.0]}
+    sources.less = {"u": frozenset({"a1"})}
+    assert ids(ladder.answer(wish(), snapshot_of(sources))) == ["b1", "b2", "a2"]
+
+
+@pytest.mark.parametrize("strategy", ["session_vector", "session_hybrid"])
+def test_a_queue_has_its_share_of_new_songs(sources, ladder, snapshot, strategy):
+    sources.window = {"u": {f"s{i}": 1.0 for i in (8, 7, 6, 5)}}
+    for familiar, heard in [(1.0, 4), (0.5, 2), (0.0, 0)]:
+        asked = wish(limit=4, current="s9", familiar=familiar, strategy=strategy)
+        got = ids(ladder.answer(asked, snapshot))
+        assert (len(set(got)), len(set(got) & set(sources.window["u"]))) == (4, heard)
+    sources.window = {"u": dict.fromkeys(sources.items, 1.0)}
+    asked = wish(limit=4, current="s9", familiar=0.0, strategy=strategy)
+    assert len(set(ids(ladder.answer(asked, snapshot)))) == 4
+
+
 def test_at_least_a_share_of_the_list_is_new(sources, ladder, snapshot):
     sources.window = {"u": {f"s{i}": 1.0 for i in (9, 8, 7, 6)}}
     for familiar, expected in [

@@ -25,12 +25,14 @@ def test_choices_hold_until_they_end_and_the_newest_counts():
             choice("s1", "love"),
             choice("a1", scope="artist"),
             choice("s4", "love"),
+            choice("s5", "less"),
         ],
     )
     assert profile.vector == [1.0]
     assert profile.bans.songs == {"s3"}
     assert profile.bans.artists == {"a1"}
     assert profile.loved == {"s1", "s4"}
+    assert profile.less == {"s5"}
 
 
 def test_a_copy_of_choices_is_read_as_it_was_written():
