@@ -4,7 +4,7 @@ PY := .venv/bin/python
 RUN := env -u PYTHONDONTWRITEBYTECODE PYTHONPATH=$(CURDIR) $(PY)
 STACK := $(RUN) -m infra.local.stack
 .DEFAULT_GOAL := help
-.PHONY: help setup up down status logs env token erase revoke service-key demo test faults faults-publish faults-serving check bench-serving bench-ingest bench-quality bench-nightly compare tune evaluate rollback retrain verify-lake reprocess lock clean
+.PHONY: help setup up down status logs env token import-audio erase revoke service-key demo test faults faults-publish faults-serving check bench-serving bench-ingest bench-quality bench-nightly compare tune evaluate rollback retrain verify-lake reprocess lock clean screenshots
 
 help: ## List the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-12s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -46,12 +46,16 @@ erase: ## Erase a listener, every trace; USER_ID=<id> or USER=<id>
 	@$(STACK) job erase --user \
 		"$(or $(USER_ID),$(if $(filter command,$(firstword $(origin USER))),$(USER)))"
 
+import-audio: ## Take a folder of your own music in: DIR=<folder> [OPTIONS="--ids filename"]
+	@$(STACK) job import_audio --dir "$(DIR)" $(OPTIONS)
+
 demo: setup ## Run the whole path; LOG=.. FORMAT=.. AS_OF=.. [CATALOGUE=..] [OPTIONS=..] for your own log
 	@$(RUN) -m infra.local.demo $(if $(LOG),--log "$(LOG)") $(if $(FORMAT),--format "$(FORMAT)") \
 		$(if $(CATALOGUE),--catalogue "$(CATALOGUE)") $(if $(AS_OF),--as-of "$(AS_OF)") \
 		$(if $(OPTIONS),--options="$(OPTIONS)")
 
-test: setup ## Run the static checks and every test, on a stack of their own
+test: ## Run the static checks and every test, on a stack of their own
+	@env -u PYTHONDONTWRITEBYTECODE $(PYTHON) infra/local/install.py --checks --browser
 	@$(MAKE) --no-print-directory check
 	@$(RUN) -m pytest $(TESTS)
 
@@ -64,11 +68,16 @@ faults-publish: setup ## Break the publication of generations, on a stack of its
 faults-serving: setup ## Take stores away from the app under load, on a stack of its own; ONLY=1,6 for some
 	@$(RUN) -m tests.away $(if $(ONLY),--only $(ONLY))
 
-check: ## Run everything static: ruff, strict mypy, import rules, compose
+check: ## Run everything static: ruff, strict mypy, TypeScript and Biome, import rules, compose
+	@env -u PYTHONDONTWRITEBYTECODE $(PYTHON) infra/local/install.py --python-only --checks
 	@echo "check: ruff"; $(RUN) -m ruff check . && $(RUN) -m ruff format --check .
 	@echo "check: mypy"; $(RUN) -m mypy
+	@echo "check: JavaScript"; $(RUN) -m infra.local.javascript
 	@echo "check: layout, compose, docs"; $(RUN) -m pytest -q -p no:cacheprovider \
 		tests/unit/test_layout.py tests/unit/test_compose.py tests/unit/test_docs.py
+
+screenshots: ## Take pictures of every screen of the running player; LISTENER=<id>
+	@$(if $(LISTENER),LISTENER="$(LISTENER)") $(RUN) -m infra.local.screenshots
 
 bench-serving: ## Measure the app beside a plain Milvus search, on the running stack's servers; SOAK=10 for ten minutes more, WORKERS=1 for kinds of workers, KEEP=1 to leave its data
 	@$(RUN) -m infra.local.bench_serving $(if $(SOAK),--soak $(SOAK)) $(if $(WORKERS),--workers) $(if $(KEEP),--keep)

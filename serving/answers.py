@@ -26,6 +26,7 @@ class Song(Answer):
     image_url: str | None
     plays_7d: int
     plays_cumulative: int
+    playable: bool
 
 
 class ReasonSong(Answer):
@@ -107,7 +108,7 @@ class EventResult(Answer):
     """What became of one event."""
 
     event_id: str | None
-    status: Literal["accepted", "rejected"]
+    status: Literal["accepted", "duplicate", "rejected"]
     reason: str | None = None
 
 
@@ -118,11 +119,11 @@ class EventResults(Answer):
 
 
 class Choice(Answer):
-    """A song or an artist that the listener loves or bans."""
+    """A song or an artist that the listener loves, wants less of, or bans."""
 
     scope: Literal["song", "artist"]
     id: str
-    value: Literal["love", "ban"]
+    value: Literal["love", "ban", "less"]
     until: datetime | None
     at: datetime
 
@@ -131,6 +132,50 @@ class Choices(Answer):
     """The listener's choices, the newest first."""
 
     feedback: list[Choice]
+
+
+class Me(Answer):
+    """Who the token speaks for, and until when."""
+
+    user_id: str
+    expires_at: datetime
+
+
+class At(Answer):
+    """A song, and when it was played or skipped last."""
+
+    track_id: str
+    at: datetime
+
+
+class Played(Answer):
+    """A song, and its plays in the window of the training."""
+
+    track_id: str
+    plays: float
+
+
+class Export(Answer):
+    """All that serving keeps of a listener; `not_in_this_file` says who has the rest."""
+
+    user_id: str
+    exported_at: datetime
+    profile: dict[str, str | None]
+    choices: list[Choice]
+    vectors: dict[str, list[float]]
+    generation: str | None
+    nightly_list: list[str]
+    plays_in_window: list[Played]
+    recent_plays: list[At]
+    recent_skips: list[At]
+    not_in_this_file: str
+
+
+class Erasing(Answer):
+    """The night will erase the listener."""
+
+    status: Literal["queued"]
+    requested_at: datetime
 
 
 class Alive(Answer):

@@ -1,10 +1,14 @@
-"""Who asks: tokens, what they are good for, and which of them were revoked."""
+"""Who asks: tokens, what they are good for, and which of them were revoked.
+
+Programs send their token as a bearer token, the player has it in a cookie. A bearer token wins.
+What a cookie's token writes must come from a page of ours: browsers send cookies by themselves.
+"""
 
 import threading
 import time
 from http import HTTPStatus
 
-from flask import g, request
+from flask import Flask, Response, g, request
 
 from jobs.contract.settings import Settings
 from jobs.contract.tokens import Claims, InvalidToken, Scope, read_token
@@ -14,6 +18,10 @@ from serving.recommend.sources import Away
 from serving.stores import Stores
 
 REVOKED_SECONDS = 2.0
+COOKIE = "nocturne_token"
+INVALID = ', error="invalid_token"'
+READING = ("GET", "HEAD", "OPTIONS")
+NEEDED = "a token is needed: Authorization: Bearer <token>"
 
 
 class Doors:
@@ -27,19 +35,43 @@ class Doors:
         self._due = 0.0
 
     def claims(self) -> Claims | None:
-        """Return what the request's bearer token says, None without one; a problem 401 else."""
+        """Return what the request's token says, None without one.
+
+        Nobody is who has a cookie whose token is good no more; a page then clears it. A problem
+        401 for a bearer token that is not valid, 403 for a cookie's write from elsewhere.
+        """
+        g.depends_on_who = True
         if "claims" not in g:
             g.claims = self._read()
         claims: Claims | None = g.claims
         return claims
 
+    def presented(self) -> Claims | None:
+        """Return what the request's token says, None for whatever is not in order with it."""
+        before = g.get("depends_on_who", False)
+        try:
+            return self.claims()
+        except Problem:
+            return None
+        finally:
+            g.depends_on_who = before
+
     def require(self, scope: Scope) -> Claims:
         """Return what the token says; a problem 401 without one, 403 if it lacks the scope."""
         claims = self.claims()
+        if claims is None and "bad_cookie" in g:
+            raise _unauthorized(g.bad_cookie, INVALID)
         if claims is None:
-            raise _unauthorized("a token is needed: Authorization: Bearer <token>", "")
+            raise _unauthorized(NEEDED, "")
         if scope not in claims.scopes:
             raise Problem(HTTPStatus.FORBIDDEN, f"this needs a token with the scope {scope!r}")
+        return claims
+
+    def read(self, token: str) -> Claims:
+        """Return what a token says; raises InvalidToken, also where it was revoked."""
+        claims = read_token(self._settings, token)
+        if self._now().holds(claims):
+            raise InvalidToken("the token was revoked")
         return claims
 
     def forget(self) -> None:
@@ -49,16 +81,26 @@ class Doors:
     def _read(self) -> Claims | None:
         given = request.headers.get("Authorization")
         if given is None:
-            return None
+            return self._read_cookie()
         scheme, _, token = given.partition(" ")
         if scheme.lower() != "bearer" or not token.strip():
-            raise _unauthorized("a token is needed: Authorization: Bearer <token>", "")
+            raise _unauthorized(NEEDED, "")
         try:
-            claims = read_token(self._settings, token.strip())
+            return self.read(token.strip())
         except InvalidToken as error:
-            raise _unauthorized(str(error), ', error="invalid_token"') from None
-        if self._now().holds(claims):
-            raise _unauthorized("the token was revoked", ', error="invalid_token"')
+            raise _unauthorized(str(error), INVALID) from None
+
+    def _read_cookie(self) -> Claims | None:
+        token = request.cookies.get(COOKIE)
+        if token is None:
+            return None
+        try:
+            claims = self.read(token)
+        except InvalidToken as error:
+            g.bad_cookie = str(error)
+            return None
+        if request.method not in READING and not from_own_page():
+            raise Problem(HTTPStatus.FORBIDDEN, "this did not come from a page of this site")
         return claims
 
     def _now(self) -> Revoked:
@@ -71,6 +113,47 @@ class Doors:
             finally:
                 self._reading.release()
         return self._revoked
+
+
+def from_own_page() -> bool:
+    """Return whether the browser says that a page of this very origin sends the request."""
+    site = request.headers.get("Sec-Fetch-Site")
+    if site is not None:
+        return site == "same-origin"
+    _, _, host = request.headers.get("Origin", "").partition("://")
+    return bool(host) and host.lower() == request.host.lower()
+
+
+def from_elsewhere() -> bool:
+    """Return whether the browser says that a page of another origin sends the request."""
+    told = "Sec-Fetch-Site" in request.headers or "Origin" in request.headers
+    return told and not from_own_page()
+
+
+def set_cookie(response: Response, token: str, claims: Claims) -> None:
+    """Sign the browser in for as long as the token lives."""
+    left = max(1, int(claims.expires - time.time()))
+    response.set_cookie(
+        COOKIE, token, max_age=left, secure=request.is_secure, httponly=True, samesite="Lax"
+    )
+
+
+def clear_cookie(response: Response) -> None:
+    """Sign the browser out."""
+    response.delete_cookie(COOKIE, secure=request.is_secure, httponly=True, samesite="Lax")
+
+
+def init_doors(app: Flask) -> None:
+    """Let answers say that they depend on the cookie; pages clear one that is good no more."""
+    app.after_request(_close)
+
+
+def _close(response: Response) -> Response:
+    if g.get("depends_on_who"):
+        response.vary.add("Cookie")
+        if "bad_cookie" in g and response.mimetype == "text/html":
+            clear_cookie(response)
+    return response
 
 
 def _unauthorized(detail: str, challenge: str) -> Problem:

@@ -12,10 +12,18 @@ Value = TypeVar("Value")
 
 
 class Held(Generic[Key, Value]):
-    """The entries that were used last. What is older than `seconds` is read again."""
+    """The entries that were used last. What is older than `seconds` is read again.
 
-    def __init__(self, entries: int, seconds: float) -> None:
-        self._entries: LRUCache[Key, tuple[float, Value]] = LRUCache(entries)
+    `weight` says how much of `room` a value takes: by default all take the same.
+    """
+
+    def __init__(
+        self, room: int, seconds: float, weight: Callable[[Value], int] = lambda _: 1
+    ) -> None:
+        self._room, self._weight = room, weight
+        self._entries: LRUCache[Key, tuple[float, Value]] = LRUCache(
+            room, getsizeof=lambda entry: weight(entry[1])
+        )
         self._seconds = seconds
         self._lock = threading.Lock()
 
@@ -28,9 +36,12 @@ class Held(Generic[Key, Value]):
         """
         wanted = list(dict.fromkeys(keys))
         oldest = time.monotonic() - self._seconds
+        found: dict[Key, Value] = {}
         with self._lock:
-            held = {key: self._entries[key] for key in wanted if key in self._entries}
-        found = {key: value for key, (at, value) in held.items() if at >= oldest}
+            for key in wanted:
+                entry = self._entries.get(key)
+                if entry is not None and entry[0] >= oldest:
+                    found[key] = entry[1]
         left = [key for key in wanted if key not in found]
         if left:
             read = missing(left)
@@ -47,4 +58,5 @@ class Held(Generic[Key, Value]):
         now = time.monotonic()
         with self._lock:
             for key, value in read.items():
-                self._entries[key] = (now, value)
+                if self._weight(value) <= self._room:
+                    self._entries[key] = (now, value)

@@ -10,11 +10,12 @@ from flask_limiter import Limiter
 from limits.storage import RedisStorage
 
 from jobs.contract.settings import Settings
-from serving.errors import Problem
 from serving.services import services
 
 OWN = "nocturne+"
 WINDOWS_HELD = 10_000
+COVER_VIEW = "media.cover"
+COVERS_FACTOR = 10
 
 
 class OneTripStorage(RedisStorage):
@@ -79,6 +80,10 @@ def init_limits(app: Flask, settings: Settings) -> None:
     )
     for view in ("health.livez", "health.readyz", "health.exposed"):
         limiter.exempt(app.view_functions[view])
+    # One page shows dozens of covers, which must not use up what its listener may ask for.
+    most, window = settings.rate_limit.split("/")
+    of_covers: Any = limiter.limit(f"{COVERS_FACTOR * int(most)}/{window}")
+    app.view_functions[COVER_VIEW] = of_covers(app.view_functions[COVER_VIEW])
 
     def tell(response: Response) -> Response:
         limit = limiter.current_limit
@@ -96,8 +101,5 @@ def init_limits(app: Flask, settings: Settings) -> None:
 
 def _who() -> str:
     # A token that is not valid has no bucket of its own: who guesses is counted by address.
-    try:
-        claims = services().doors.claims()
-    except Problem:
-        claims = None
+    claims = services().doors.presented()
     return f"token {claims.subject}" if claims else f"address {request.remote_addr}"

@@ -31,6 +31,9 @@ DEGRADED = Counter(
 KEPT = Counter(
     "nocturne_home_cache_total", "Home pages asked for, by whether one was ready.", ["ready"]
 )
+CLIENT_ERRORS = Counter(
+    "nocturne_client_errors_total", "What went wrong in players, as they told.", ["kind"]
+)
 CIRCUIT = Gauge(
     "nocturne_circuits_open",
     "Workers that leave a store alone because it did not answer.",

@@ -9,6 +9,8 @@ from flask import current_app, request
 from jobs.contract.generations import generation_id
 from jobs.contract.names import GENERATION_HEADER
 from jobs.contract.settings import Settings
+from jobs.stores.media import AudioLinks
+from serving.covers import Covers
 from serving.doors import Doors
 from serving.errors import Problem
 from serving.model_store import ModelStore
@@ -32,6 +34,8 @@ class Services:
     titles: TitleStore
     ladder: Ladder
     doors: Doors
+    covers: Covers
+    audio: AudioLinks
 
 
 def services_of(settings: Settings) -> Services:
@@ -47,7 +51,16 @@ def services_of(settings: Settings) -> Services:
     )
     ladder = Ladder(StoreSources(stores), options)
     models, titles = ModelStore(stores), TitleStore(stores)
-    return Services(settings, stores, models, titles, ladder, Doors(settings, stores))
+    return Services(
+        settings,
+        stores,
+        models,
+        titles,
+        ladder,
+        Doors(settings, stores),
+        Covers(stores),
+        AudioLinks(settings),
+    )
 
 
 def services() -> Services:

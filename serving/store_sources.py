@@ -10,7 +10,8 @@ from serving.held import Held
 from serving.recommend.sources import Away, Bans, Candidate, Memory, Profile, Song, Vector
 from serving.stores import Stores
 
-SONGS_HELD, SONGS_SECONDS = 50_000, 60.0
+SONGS_HELD, SONGS_SECONDS = 50_000, 600.0
+"""Titles, and what can be played, change at night; counts of plays may be a little older."""
 NEIGHBOURS_HELD, PLAYS_HELD, PROFILES_HELD = 20_000, 10_000, 10_000
 GENERATION_SECONDS = 24 * 3600.0
 """Neighbours and plays belong to a generation and never change: they are read once."""

@@ -4,15 +4,18 @@ import logging
 from dataclasses import dataclass
 
 from jobs.contract.settings import Settings
-from jobs.stores import cache, catalogue, parts, vectors
+from jobs.stores import cache, catalogue, media, parts, vectors
 from jobs.stores.alerts import Alerts
 from jobs.stores.cache import Cache
 from jobs.stores.catalogue import Catalogue
 from jobs.stores.choices import ListenerChoices
+from jobs.stores.erasures import Erasures
 from jobs.stores.events import BrokerUnavailable, EventLog
 from jobs.stores.generation_lists import GenerationLists
 from jobs.stores.generations import Generations
+from jobs.stores.media import Media
 from jobs.stores.parts import FactorReader
+from jobs.stores.personal import Personal
 from jobs.stores.revocations import Revocations
 from jobs.stores.stream_health import StreamHealth
 from jobs.stores.vectors import Vectors
@@ -30,6 +33,8 @@ class Mongo:
     generations: Generations
     lists: GenerationLists
     choices: ListenerChoices
+    personal: Personal
+    erasures: Erasures
     revocations: Revocations
     stream: StreamHealth
     alerts: Alerts
@@ -54,6 +59,7 @@ class Stores:
     cache: Part[Cache]
     factors: Part[FactorReader]
     events: Part[EventLog]
+    media: Part[Media]
 
     def close(self) -> None:
         """End every connection that was made."""
@@ -73,6 +79,8 @@ def stores_of(settings: Settings) -> Stores:
             Generations(settings, wait),
             GenerationLists(settings, wait),
             ListenerChoices(settings, wait),
+            Personal(settings, wait),
+            Erasures(settings, wait),
             Revocations(settings, wait),
             StreamHealth(settings, wait),
             Alerts(settings, wait),
@@ -85,4 +93,5 @@ def stores_of(settings: Settings) -> Stores:
         cache=Part("redis", cache.AWAY, lambda: Cache(settings)),
         factors=Part("factors", parts.AWAY, lambda: FactorReader(settings, FACTORS_SECONDS)),
         events=Part("kafka", (BrokerUnavailable,), lambda: EventLog(settings)),
+        media=Part("media", media.AWAY, lambda: Media(settings, wait / 1000)),
     )

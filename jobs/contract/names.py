@@ -1,5 +1,8 @@
 """Names that more than one part uses: lake paths, topics, collections, keys."""
 
+import hashlib
+from urllib.parse import quote
+
 # Paths inside the lake bucket.
 LANDING_SONGS = "landing/songs"
 LANDING_USERS = "landing/users"
@@ -102,11 +105,29 @@ def comparison_key(before: str, after: str) -> str:
     return f"{MODELS}/{after}/compare_{before}.html"
 
 
+COVERS = "covers"
+AUDIO = "audio"
+"""Folders of the media bucket. The endings of the keys below them are part of the name and no
+more: what an object is, its content type says."""
+
+LONGEST_OBJECT_NAME = 200
+"""MinIO keeps a part of a key as a file name, which may have 255 bytes."""
+
+
 def cover_key(track_id: str) -> str:
     """Return the object key of a song's cover in the media bucket."""
-    return f"covers/{track_id}.svg"
+    return f"{COVERS}/{_object_name(track_id)}.svg"
 
 
 def audio_key(track_id: str) -> str:
     """Return the object key of a song's audio in the media bucket."""
-    return f"audio/{track_id}.mp3"
+    return f"{AUDIO}/{_object_name(track_id)}.mp3"
+
+
+def _object_name(track_id: str) -> str:
+    """Return a name of one part for any id: another id never has the same one."""
+    name = quote(track_id, safe="", errors="replace")
+    if len(name) <= LONGEST_OBJECT_NAME:
+        return name
+    digest = hashlib.sha256(track_id.encode(errors="replace")).hexdigest()
+    return f"={digest}"  # a quoted name has no equals sign

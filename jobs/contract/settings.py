@@ -31,6 +31,12 @@ class Settings(BaseSettings):
     s3_secret_key: str = Field("", repr=False, description="S3 secret key.")
     lake_bucket: str = Field("datalake", description="Bucket of the data lake.")
     media_bucket: str = Field("media", description="Bucket of audio and covers.")
+    media_url: str = Field(
+        "", description="Address of S3 as browsers reach it; empty: the S3 address."
+    )
+    media_seconds: int = Field(
+        300, ge=1, le=604_800, description="How long the address of a song's audio is good."
+    )
     spark_master: str = Field("local[2]", description="Spark master of the jobs.")
     checkpoint_dir: str = Field(
         ".nocturne/checkpoints", description="Local folder of the stream's checkpoint."
@@ -139,6 +145,9 @@ class Settings(BaseSettings):
     )
     otlp_endpoint: str = Field(
         "", description="OpenTelemetry collector (OTLP over HTTP) that gets traces; empty: none."
+    )
+    min_track_ms: int = Field(
+        30_000, ge=0, description="The player counts no listen of a song that is not longer, ms."
     )
     session_user_weight: float = Field(
         0.7, ge=0, le=1, description="Share of the listener in the session vector; rest: the song."

@@ -20,6 +20,7 @@ counted from events and never written by the ETL."""
 USER = (
     Field("user_id", "string", False, "`_id` in MongoDB"),
     Field("username", "string", True, "display name"),
+    Field("likes", "string", True, "what they like, in words; null where the source has none"),
 )
 """`master/users`: one row per listener. Vectors in MongoDB are written by the index job."""
 

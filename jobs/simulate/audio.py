@@ -1,19 +1,40 @@
-"""Short generated clips: a loop of chords, bass, melody and drums in the manner of a genre."""
+"""Generated clips: chords, bass, melody and drums in the manner of a genre.
+
+A genre has some pieces, each with a tempo, a key and chords of its own. A piece has loops of two
+bars, with the first or the second half of the chords and one of several melodies. A song is one
+of the pieces, its loops in an order of its own.
+"""
 
 import hashlib
-import io
 from dataclasses import dataclass
+from functools import cache
 
 import numpy as np
-import soundfile
-from numpy.typing import NDArray
 
 from jobs.simulate.catalogue import GENRES
+from jobs.simulate.mp3 import (
+    DELAY_SAMPLES,
+    FRAME_BYTES,
+    FRAME_SAMPLES,
+    FRAME_SECONDS,
+    SAMPLE_RATE,
+    Signal,
+    encode,
+    faded,
+)
 
-Signal = NDArray[np.float32]
+CLIP_SECONDS = 35.0
+"""The player counts no listen of a song of 30 seconds or less."""
 
-SAMPLE_RATE = 32_000
-CLIP_SECONDS = 10.0
+PIECES = 3
+MELODIES = 3
+STEPS = 32
+"""Sixteenths in the two bars of a loop."""
+
+MOST_FRAMES = 400
+"""No loop is longer."""
+
+FADE_IN_SECONDS, FADE_OUT_SECONDS = 0.25, 1.0
 PEAK = 0.3
 """Of full scale: about -10 dB, so that nobody is startled."""
 
@@ -65,48 +86,85 @@ STYLES = {
 """One for each genre of the simulated catalogue."""
 
 
-def make_clip(track_id: str, genre: str | None) -> bytes:
-    """Return an MP3 (mono) of `CLIP_SECONDS`; the same song always gets the same clip.
+@dataclass(frozen=True)
+class Piece:
+    """What the loops of a piece share; `step_samples` is a sixteenth."""
 
-    A genre without a style gets one that its name decides.
-    """
-    buffer = io.BytesIO()
-    samples = render(track_id, genre)
-    soundfile.write(buffer, samples, SAMPLE_RATE, format="MP3", subtype="MPEG_LAYER_III")
-    return buffer.getvalue()
+    style: Style
+    step_samples: int
+    root: int  # MIDI note
+    chords: tuple[int, ...]  # degrees of the scale, one a bar; two bars are a half
+
+    @property
+    def samples(self) -> int:
+        """Length of a loop, a whole number of frames."""
+        return STEPS * self.step_samples // FRAME_SAMPLES * FRAME_SAMPLES
 
 
-def render(track_id: str, genre: str | None) -> Signal:
-    """Return the samples of a clip, within +-PEAK."""
+def style_of(genre: str | None) -> str:
+    """Return the style of a genre; one without a style of its own gets what its name decides."""
     name = genre or ""
-    style = STYLES.get(name) or STYLES[GENRES[_number(name) % len(GENRES)]]
+    return name if name in STYLES else GENRES[_number(name) % len(GENRES)]
+
+
+def make_clip(track_id: str, genre: str | None, seconds: float = CLIP_SECONDS) -> bytes:
+    """Return an MP3 (mono) of that length; the same song always gets the same clip."""
     rng = np.random.default_rng(_number(track_id))
-    step_s = 60 / (style.bpm * rng.uniform(0.95, 1.05)) / 4
-    track = np.zeros(int(SAMPLE_RATE * CLIP_SECONDS), dtype=np.float32)
-    _add_tones(track, style, step_s, rng)
-    _add_drums(track, style, step_s, rng)
-    fade = int(0.25 * SAMPLE_RATE)
-    track[:fade] *= np.linspace(0, 1, fade, dtype=np.float32)
-    track[-4 * fade :] *= np.linspace(1, 0, 4 * fade, dtype=np.float32)
+    style, piece = style_of(genre), int(rng.integers(PIECES))
+    half, frames = int(rng.integers(2)), round(seconds / FRAME_SECONDS)
+    clip = bytearray()
+    while len(clip) < frames * FRAME_BYTES:
+        melody = int(rng.integers(MELODIES))
+        clip += _encoded(style, piece, half, melody, min(frames, MOST_FRAMES))
+        half = 1 - half
+    body = bytes(clip[: frames * FRAME_BYTES])
+    return faded(body, FADE_IN_SECONDS, min(FADE_OUT_SECONDS, seconds / 4))
+
+
+@cache
+def _encoded(style: str, piece: int, half: int, melody: int, most_frames: int) -> bytes:
+    return encode(render(style, piece, half, melody)[: most_frames * FRAME_SAMPLES])
+
+
+def render(style: str, piece: int, half: int, melody: int) -> Signal:
+    """Return the samples of a loop, within +-PEAK; what rings on at its end is at its start."""
+    made = _piece(style, piece)
+    rng = np.random.default_rng(_number(f"{style} {piece} {half} {melody}"))
+    track = np.zeros(made.samples, dtype=np.float32)
+    _add_tones(track, made, half, rng)
+    _add_drums(track, made, rng)
+    fade = int(0.01 * SAMPLE_RATE)
+    end = len(track) - DELAY_SAMPLES - FRAME_SAMPLES
+    track[end - fade : end] *= np.linspace(1, 0, fade, dtype=np.float32)
+    track[end:] = 0
     return np.asarray(track * (PEAK / np.abs(track).max()), dtype=np.float32)
 
 
-def _add_tones(track: Signal, style: Style, step_s: float, rng: np.random.Generator) -> None:
-    """Add a chord and a bass note per bar, and a melody that walks along the scale."""
-    root = int(rng.integers(45, 57))  # MIDI note
+def _piece(style: str, piece: int) -> Piece:
+    rng = np.random.default_rng(_number(f"{style} {piece}"))
+    bpm = STYLES[style].bpm * rng.uniform(0.95, 1.05)
     chords = PROGRESSIONS[rng.integers(len(PROGRESSIONS))]
+    root = int(rng.integers(45, 57))
+    return Piece(STYLES[style], round(SAMPLE_RATE * 60 / bpm / 4), root, chords)
+
+
+def _add_tones(track: Signal, piece: Piece, half: int, rng: np.random.Generator) -> None:
+    """Add a chord and a bass note per bar, and a melody that walks along the scale."""
+    style, step_s = piece.style, piece.step_samples / SAMPLE_RATE
     place = 7
-    for bar in range(int(CLIP_SECONDS / (16 * step_s)) + 1):
-        degree, start = chords[bar % len(chords)], bar * 16 * step_s
+    for bar in range(2):
+        degree, start = piece.chords[2 * half + bar], bar * 16 * step_s
         for above in (0, 2, 4):
-            note = root + _pitch(style, degree + above)
+            note = piece.root + _pitch(style, degree + above)
             _add_note(track, style, note, start, 16 * step_s, 0.22)
-        _add_note(track, style, root - 12 + _pitch(style, degree), start, 8 * step_s, 0.4)
+        bass = piece.root - 12 + _pitch(style, degree)
+        _add_note(track, style, bass, start, 8 * step_s, 0.4)
         for eighth in range(8):
             place = int(np.clip(place + rng.integers(-2, 3), 4, 14))
             if rng.random() < style.melody:
                 at = start + 2 * eighth * step_s
-                _add_note(track, style, root + _pitch(style, place), at, 4 * step_s, 0.3)
+                note = piece.root + _pitch(style, place)
+                _add_note(track, style, note, at, 4 * step_s, 0.3)
 
 
 def _pitch(style: Style, degree: int) -> int:
@@ -129,14 +187,14 @@ def _add_note(
     _mix(track, volume / sum(style.overtones) * envelope * tone, start_s)
 
 
-def _add_drums(track: Signal, style: Style, step_s: float, rng: np.random.Generator) -> None:
+def _add_drums(track: Signal, piece: Piece, rng: np.random.Generator) -> None:
     t = _times(0.18)
     kick = 0.6 * np.exp(-t / 0.06) * np.sin(2 * np.pi * (45 * t + 6 * (1 - np.exp(-t / 0.03))))
     hat = 0.06 * np.exp(-t / 0.02) * rng.standard_normal(len(t), dtype=np.float32)
-    for pattern, sound in ((style.kick, kick), (style.hat, hat)):
-        for step in range(int(CLIP_SECONDS / step_s)):
+    for pattern, sound in ((piece.style.kick, kick), (piece.style.hat, hat)):
+        for step in range(STEPS):
             if pattern and pattern[step % 16] == "x":
-                _mix(track, sound, step * step_s)
+                _mix(track, sound, step * piece.step_samples / SAMPLE_RATE)
 
 
 def _times(seconds: float) -> Signal:
@@ -144,10 +202,11 @@ def _times(seconds: float) -> Signal:
 
 
 def _mix(track: Signal, sound: Signal, start_s: float) -> None:
+    """Add a sound; what would go beyond the end of the loop is heard at its start."""
     start = int(start_s * SAMPLE_RATE)
-    end = min(start + len(sound), len(track))
-    if start < end:
-        track[start:end] += sound[: end - start]
+    fits = min(len(sound), len(track) - start)
+    track[start : start + fits] += sound[:fits]
+    track[: len(sound) - fits] += sound[fits:]
 
 
 def _number(text: str) -> int:

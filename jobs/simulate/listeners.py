@@ -38,9 +38,14 @@ class Listeners:
         return [f"listener-{index:04d}" for index in range(len(self.usernames))]
 
     def rows(self) -> list[dict[str, str]]:
-        """Return the contract's USER rows."""
-        pairs = zip(self.user_ids, self.usernames, strict=True)
-        return [{"user_id": user_id, "username": name} for user_id, name in pairs]
+        """Return the contract's USER rows; what they like are their first genres at the end."""
+        likes = [" and ".join(GENRES[g] for g in row) for row in self._favourite_genres()]
+        rows = zip(self.user_ids, self.usernames, likes, strict=True)
+        return [{"user_id": who, "username": name, "likes": liked} for who, name, liked in rows]
+
+    def _favourite_genres(self) -> Ints:
+        """Return two genres of each listener, the one they like most first."""
+        return np.argsort(-self.genre_last, axis=1, kind="stable")[:, :2]
 
     def genres_at(self, who: int, progress: Floats) -> Floats:
         """Return a listener's genre shares, one row per point of the history (0 to 1)."""

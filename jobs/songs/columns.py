@@ -36,6 +36,7 @@ SONG_COLUMNS: Mapping = {
 USER_COLUMNS: Mapping = {
     "user_id": ("user_id", "userid", "id", "user"),
     "username": ("username", "user_name", "display_name", "name"),
+    "likes": ("likes",),
 }
 """Field -> the source columns it may come from. The first that a file has is taken for the
 whole file, also where a row leaves it empty: `id` beside `track_id` is often a row number.

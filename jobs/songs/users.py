@@ -22,7 +22,11 @@ def user_rows(source: DataFrame) -> DataFrame:
     """Return one row per source row of one file: repaired, or with the reason against it."""
     user_id = F.col("user_id")
     users = mapped(source, USER_COLUMNS).withColumns(
-        {"user_id": identifier(user_id), "username": text(F.col("username"))}
+        {
+            "user_id": identifier(user_id),
+            "username": text(F.col("username")),
+            "likes": text(F.col("likes")),
+        }
     )
     rules = [
         ("unreadable_row", F.col("unreadable").isNotNull()),

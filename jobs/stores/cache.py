@@ -1,7 +1,8 @@
 """Redis: what a listener did lately, and answers made ready. Losing it loses nothing for good."""
 
 import hashlib
-from collections.abc import Iterable, Iterator
+import time
+from collections.abc import Collection, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 
 import redis
@@ -18,9 +19,11 @@ RECENT = "recent:"
 SKIPPED = "skipped:"
 CHOICES = "choices:"
 HOME = "home:"
-KINDS = (RECENT, SKIPPED, CHOICES, HOME)
+SENT = "sent:"
+KINDS = (RECENT, SKIPPED, CHOICES, HOME, SENT)
 """Prefixes of a listener's keys: `recent` and `skipped` are sorted sets of track ids by epoch
-milliseconds, `choices` a copy of what MongoDB has of bans and loves, `home` a hash of answers."""
+milliseconds, `choices` a copy of what MongoDB has of bans and loves, `home` a hash of answers,
+`sent` a sorted set of marks of events by when the broker had them."""
 
 RECENT_PLAYS = 200
 RECENT_DAYS = 14
@@ -28,6 +31,8 @@ SKIPPED_SONGS = 50
 SKIPPED_SECONDS = 2 * 3600
 CHOICES_DAYS = 30
 HOME_SECONDS = 60
+SENT_MARKS = 20_000
+SENT_SECONDS = 86400
 
 Times = list[tuple[str, int]]
 """Track ids with epoch milliseconds, the newest first."""
@@ -56,9 +61,24 @@ class Cache:
             retry=Retry(NoBackoff(), 0),  # the default tries again for many timeouts
         )
 
-    def add_plays(self, user_id: str, plays: dict[str, int], skips: dict[str, int]) -> None:
-        """Remember songs (track id -> epoch ms), the newest play and skip of each."""
+    def add_plays(
+        self,
+        user_id: str,
+        plays: dict[str, int],
+        skips: dict[str, int],
+        marks: Collection[str] = (),
+    ) -> None:
+        """Remember songs (track id -> epoch ms), the newest play and skip of each.
+
+        `marks` are of the events that said so, which `sent` knows for a day.
+        """
         pipe = self._redis.pipeline(transaction=False)
+        if marks:
+            key, now = f"{SENT}{user_id}", time.time()
+            pipe.zadd(key, dict.fromkeys(marks, now))
+            pipe.zremrangebyscore(key, 0, now - SENT_SECONDS)
+            pipe.zremrangebyrank(key, 0, -SENT_MARKS - 1)
+            pipe.expire(key, SENT_SECONDS)
         for kind, songs, most, seconds in (
             (RECENT, plays, RECENT_PLAYS, RECENT_DAYS * 86400),
             (SKIPPED, skips, SKIPPED_SONGS, SKIPPED_SECONDS),
@@ -69,6 +89,13 @@ class Cache:
                 pipe.zremrangebyrank(key, 0, -most - 1)
                 pipe.expire(key, seconds)
         pipe.execute()
+
+    def sent(self, user_id: str, marks: Sequence[str]) -> set[str]:
+        """Return those of the marks that `add_plays` was given in the last day."""
+        oldest = time.time() - SENT_SECONDS
+        scores = self._redis.zmscore(f"{SENT}{user_id}", list(marks))
+        pairs = zip(marks, scores, strict=True)
+        return {mark for mark, at in pairs if at is not None and at >= oldest}
 
     def memory(self, user_id: str) -> tuple[Times, Times]:
         """Return the listener's recent plays and early skips, in one round trip."""

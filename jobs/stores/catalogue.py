@@ -80,7 +80,8 @@ class Catalogue:
         self.ping()
         with pymongo.timeout(WHOLE_SECONDS):
             fields = {"title": 1, "artist": 1, "plays_cumulative": 1}
-            songs = self._songs.find({}, fields, batch_size=10_000)
+            # In small batches, so that a server of one thread answers others in between.
+            songs = self._songs.find({}, fields, batch_size=500)
             found = [
                 (
                     -int(d.get("plays_cumulative") or 0),
@@ -110,6 +111,14 @@ class Catalogue:
         found = self._db[names.USERS].find_one({"_id": user_id}, fields) or {}
         vector = found.get("vectors", {}).get(generation)
         return None if vector is None else [float(x) for x in vector], found.get(CHOICES, [])
+
+    def some_listeners(self, limit: int) -> list[dict[str, Any]]:
+        """Return listeners with a name, by id: user_id, username and likes (None if unknown)."""
+        named = self._db[names.USERS].find({"username": {"$ne": None}}, {"username": 1, "likes": 1})
+        return [
+            {"user_id": str(d["_id"]), "username": d["username"], "likes": d.get("likes")}
+            for d in named.sort("_id", ASCENDING).limit(limit)
+        ]
 
     def ping(self) -> None:
         """Raise one of AWAY unless MongoDB answers."""

@@ -1,6 +1,6 @@
 """MongoDB: songs with their counts, users with their vectors."""
 
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from datetime import UTC, datetime
 from itertools import islice
 from typing import Any, TypeVar
@@ -98,6 +98,29 @@ class Documents:
         """Return the artist's id of every song that has one."""
         found = self._db[names.SONGS].find({"artist_id": {"$ne": None}}, {"artist_id": 1})
         return {str(d["_id"]): str(d["artist_id"]) for d in found}
+
+    def set_playable(self, has_audio: Callable[[str], bool]) -> tuple[int, int, int]:
+        """Write for every song whether it has audio, by track id.
+
+        Returns how many have, how many have not, and how many were written down otherwise.
+        """
+        counts = {True: 0, False: 0}
+
+        def changes() -> Iterator[UpdateOne]:
+            for song in self._db[names.SONGS].find({}, {"playable": 1}):
+                playable = has_audio(str(song["_id"]))
+                counts[playable] += 1
+                if song.get("playable") is not playable:
+                    yield UpdateOne({"_id": song["_id"]}, {"$set": {"playable": playable}})
+
+        changed = bulk_write(self._db[names.SONGS], changes())
+        return counts[True], counts[False], changed
+
+    def forget_playable(self) -> int:
+        """Write down of no song whether it has audio; return how many had such a note."""
+        noted = {"playable": {"$exists": True}}
+        changed = self._db[names.SONGS].update_many(noted, {"$unset": {"playable": ""}})
+        return changed.modified_count
 
     def by_plays(self) -> list[str]:
         """Return every song's track id, the most played of all times first, equals by id."""

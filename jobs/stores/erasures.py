@@ -19,8 +19,8 @@ class Erasures:
     epoch milliseconds; `report` is what was found and what is left, by place.
     """
 
-    def __init__(self, settings: Settings) -> None:
-        self._erasures = database(settings, timeout_ms=60_000)[ERASURES]
+    def __init__(self, settings: Settings, timeout_ms: int = 60_000) -> None:
+        self._erasures = database(settings, timeout_ms)[ERASURES]
 
     def request(self, user_id: str) -> Erasure:
         """Ask for everything up to now; asking again moves `requested_at` to now."""

@@ -85,7 +85,7 @@ class Climb:
         self.wish = wish
         self.listener = listener
         self.taste = listener.taste(self.snapshot)
-        self._searches: dict[tuple[bytes, int], list[Candidate]] = {}
+        self._searches: dict[tuple[bytes, int], Callable[[], list[Candidate]]] = {}
         self.lately = listener.lately(wish.now_ms, options.rest_hours)
 
     @cached_property
@@ -112,6 +112,10 @@ class Climb:
 
     def nearest(self, vector: Floats, limit: int) -> list[Candidate]:
         """Search Milvus, or the factors in memory while it is away; raises Away without both."""
+        return self.searching(vector, limit)()
+
+    def searching(self, vector: Floats, limit: int) -> Callable[[], list[Candidate]]:
+        """Begin what `nearest` does, once; return what waits for it."""
         generation, model = self.snapshot.generation, self.snapshot.model
         assert generation is not None  # noqa: S101  nobody has a vector without one
         sources = self.reads.sources
@@ -124,7 +128,7 @@ class Climb:
         asked = (vector.tobytes(), limit)
         if asked not in self._searches:
             query = [float(x) for x in vector]
-            self._searches[asked] = self.reads.ask(
+            self._searches[asked] = self.reads.soon(
                 "milvus", lambda: sources.nearest(generation, query, limit), exact
             )
         return self._searches[asked]
@@ -183,7 +187,7 @@ class Climb:
             query, excluded, rules, lambda found: hybrid.ranked(track_id for track_id, _ in found)
         )
         why = hybrid.reasons([found.track_id for found in picks])
-        return self.told("session_hybrid", [replace(p, reason=why[p.track_id]) for p in picks])
+        return self.told("session_hybrid", [p.because(why[p.track_id]) for p in picks])
 
     def _session_vector(self, excluded: frozenset[str], rules: Rules) -> Answer | None:
         model, current = self.snapshot.model, self.wish.current
@@ -205,7 +209,7 @@ class Climb:
         taste = [0.0] * len(ids) if user is None else weight * model.scores(user, ids)
         beside = [0.0] * len(ids) if song is None else (1 - weight) * model.scores(song, ids)
         return [
-            replace(found, reason=reasons.of_session({}, float(t), float(s), current))
+            found.because(reasons.of_session({}, float(t), float(s), current))
             for found, t, s in zip(picks, taste, beside, strict=True)
         ]
 
@@ -258,7 +262,9 @@ class Climb:
 
     def _picked(self, found: list[Candidate], excluded: frozenset[str], rules: Rules) -> list[Pick]:
         disliked = self.listener.disliked()
-        left = less_like(self.snapshot.model, without(found, excluded), disliked)
+        left = without(found, excluded)
+        if disliked:
+            left = iter(less_like(self.snapshot.model, list(left), disliked))
         return pick(left, self.reads.songs, self.wish.limit, rules)
 
     def _nightly(self, excluded: frozenset[str]) -> Answer | None:
@@ -285,15 +291,13 @@ class Climb:
             t: Reason("session", [(self._session()[-1], 1.0)]) for t, _ in near
         }
         popular = Reason("popular")
-        return self.told(
-            strategy, [replace(p, reason=kinds.get(p.track_id, popular)) for p in picks]
-        )
+        return self.told(strategy, [p.because(kinds.get(p.track_id, popular)) for p in picks])
 
     def _popular(self, excluded: frozenset[str], fallback: str | None) -> Answer:
         """Rank the popular songs, with fresh metadata where MongoDB answers."""
         left = without(unscored(self._popular_ids()), excluded)
         picks = pick(left, self.reads.songs, self.wish.limit, self._plain_rules())
-        picks = [replace(found, reason=Reason("popular")) for found in picks]
+        picks = [found.because(Reason("popular")) for found in picks]
         strategy = "popular_memory" if "mongodb" in self.reads.degraded else "popular"
         return self.told(strategy, picks, fallback)
 
@@ -308,7 +312,7 @@ class Climb:
                 each = replace(rules, per_artist=per_artist)
                 picks = pick(unscored(songs), songs_of(songs), self.wish.limit, each)
                 if picks:
-                    picks = [replace(found, reason=Reason("catalogue")) for found in picks]
+                    picks = [found.because(Reason("catalogue")) for found in picks]
                     return self.told("catalogue", picks, "nothing_else_left")
             seen |= songs.keys()  # banned artists, and versions of what was played
         return self.told("catalogue", [], "nothing_else_left")
@@ -326,7 +330,7 @@ class Climb:
 
     def told(self, strategy: str, picks: list[Pick], fallback: str | None = None) -> Answer:
         """Return an answer of this snapshot, with the stores that were away so far."""
-        degraded = list(self.reads.degraded)
+        degraded = self.reads.degraded
         return Answer(self.snapshot.generation, strategy, degraded, picks, fallback)
 
 
@@ -334,11 +338,11 @@ def explain(climb: Climb, picks: list[Pick]) -> list[Pick]:
     """Add to songs that a listener's vector found the plays that speak for them."""
     model, folded = climb.snapshot.model, climb.folded
     if model is None or folded is None:
-        return [replace(found, reason=Reason("taste")) for found in picks]
+        return [found.because(Reason("taste")) for found in picks]
     known = [found.track_id for found in picks if found.track_id in model]
     why = reasons.of_plays(model, folded, known)
     nothing = Reason("taste")
-    return [replace(found, reason=why.get(found.track_id, nothing)) for found in picks]
+    return [found.because(why.get(found.track_id, nothing)) for found in picks]
 
 
 def unscored(track_ids: Iterable[str]) -> list[Candidate]:

@@ -24,12 +24,12 @@ class Ladder:
         """
         reads = Reads(self.sources, snapshot)
         if memory is None:
-            reads.degraded.append("redis")
+            reads.lack("redis")
         climb = Climb(self.options, reads, wish, _listener(reads, wish, memory))
         read_ahead(climb)
         answer = climb.answer()
         found = shelves(climb, answer)
-        return replace(answer, degraded=list(reads.degraded)), found
+        return replace(answer, degraded=reads.degraded), found
 
     def answer(self, wish: Wish, snapshot: Snapshot) -> Answer:
         """Return at most `wish.limit` songs of the snapshot's generation.

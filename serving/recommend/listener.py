@@ -1,6 +1,8 @@
 """What is known of the one who asks, and the vector that follows from it."""
 
 from collections.abc import Callable, Iterable, Mapping
+from concurrent.futures import ThreadPoolExecutor
+from contextvars import copy_context
 from dataclasses import dataclass, field
 from datetime import datetime
 from typing import TypeVar
@@ -15,7 +17,11 @@ LOVED_PLAYS = 3
 """A loved song counts as so many plays more."""
 HOUR_MS = 3_600_000
 
+READERS = 32
+"""Threads for what is read while something else is: as many as a worker answers, twice."""
+
 T = TypeVar("T")
+readers = ThreadPoolExecutor(READERS, "reads")
 
 
 @dataclass(frozen=True)
@@ -39,18 +45,34 @@ class Reads:
     def __init__(self, sources: Sources, snapshot: Snapshot) -> None:
         self.sources = sources
         self.snapshot = snapshot
-        self.degraded: list[str] = []
+        self._away: dict[str, None] = {}
         if snapshot.generation is not None and snapshot.model is None:
-            self.degraded.append("factors")
+            self.lack("factors")
+
+    @property
+    def degraded(self) -> list[str]:
+        """Return what was away so far."""
+        return list(self._away)
+
+    def lack(self, store: str) -> None:
+        """Ask a store no more: it is away."""
+        self._away[store] = None
 
     def ask(self, store: str, read: Callable[[], T], otherwise: Callable[[], T]) -> T:
         """Return what `read` gives, or `otherwise` where its store is away."""
-        if store not in self.degraded:
+        if store not in self._away:
             try:
                 return read()
             except Away as away:
-                self.degraded.append(away.part)
+                self.lack(away.part)
         return otherwise()
+
+    def soon(
+        self, store: str, read: Callable[[], T], otherwise: Callable[[], T]
+    ) -> Callable[[], T]:
+        """Do as `ask` in another thread; return what waits for it and gives what `ask` would."""
+        # With the context of this thread, so that traces hang together.
+        return readers.submit(copy_context().run, self.ask, store, read, otherwise).result
 
     def songs(self, track_ids: Iterable[str]) -> Mapping[str, Song]:
         """Return songs by id; while MongoDB is away, those that are in memory."""
@@ -78,7 +100,12 @@ class Listener:
 
     profile: Profile = field(default_factory=Profile)
     memory: Memory = field(default_factory=Memory)
-    plays: Mapping[str, float] = field(default_factory=dict)
+    read_plays: Callable[[], Mapping[str, float]] = dict
+
+    @property
+    def plays(self) -> Mapping[str, float]:
+        """Return the plays of the generation's window, by track id; waits until they are read."""
+        return self.read_plays()
 
     def heard(self) -> frozenset[str]:
         """Return every song that the listener is known to have heard."""
@@ -104,8 +131,7 @@ class Listener:
             new[track_id] = new.get(track_id, 0.0) + LOVED_PLAYS
         vector = self.profile.vector
         # Without the old plays, a new vector would forget what the trained one knows.
-        knows_all = vector is None or bool(self.plays)
-        if snapshot.model is not None and new and knows_all:
+        if snapshot.model is not None and new and (vector is None or self.plays):
             everything = dict(self.plays)
             for track_id, count in new.items():
                 everything[track_id] = everything.get(track_id, 0.0) + count
@@ -125,13 +151,12 @@ def known_listener(reads: Reads, user_id: str, memory: Memory | None = None) -> 
     sources, generation = reads.sources, reads.snapshot.generation
     if memory is None:
         memory = reads.ask("redis", lambda: sources.memory(user_id), Memory)
+    plays: Callable[[], Mapping[str, float]] = dict
+    if generation is not None:
+        plays = reads.soon("mongodb", lambda: sources.plays(generation, user_id), dict)
     profile = reads.ask(
         "mongodb",
         lambda: sources.profile(generation, user_id),
         lambda: sources.remembered(generation, user_id),
     )
-    if generation is None:
-        return Listener(profile, memory)
-    nothing: Mapping[str, float] = {}
-    plays = reads.ask("mongodb", lambda: sources.plays(generation, user_id), lambda: nothing)
     return Listener(profile, memory, plays)

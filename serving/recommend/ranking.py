@@ -1,7 +1,7 @@
 """Which of the candidates are listed: playable songs, each work once, few of one artist."""
 
 from collections import Counter
-from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from itertools import islice
 
@@ -28,6 +28,10 @@ class Pick:
         """Return the song's id."""
         return str(self.song["track_id"])
 
+    def because(self, reason: Reason) -> "Pick":
+        """Return the same with a reason."""
+        return Pick(self.song, self.score, reason)
+
 
 @dataclass(frozen=True)
 class Rules:
@@ -46,18 +50,17 @@ class Rules:
     most_heard: int | None = None
 
 
-def without(candidates: Iterable[Candidate], excluded: Collection[str]) -> list[Candidate]:
-    """Return the candidates that are not excluded, each song once, in order."""
-    seen = set(excluded)
-    left: list[Candidate] = []
-    for track_id, score in candidates:
-        if track_id not in seen:
+def without(candidates: Iterable[Candidate], excluded: Collection[str]) -> Iterator[Candidate]:
+    """Yield the candidates that are not excluded, each song once, in order."""
+    seen: set[str] = set()
+    for candidate in candidates:
+        track_id = candidate[0]
+        if track_id not in excluded and track_id not in seen:
             seen.add(track_id)
-            left.append((track_id, score))
-    return left
+            yield candidate
 
 
-def pick(candidates: Sequence[Candidate], look_up: LookUp, limit: int, rules: Rules) -> list[Pick]:
+def pick(candidates: Iterable[Candidate], look_up: LookUp, limit: int, rules: Rules) -> list[Pick]:
     """Return the first `limit` candidates that are songs and keep to the rules, in order.
 
     A song that must wait for others of its artist may come later in a queue. Songs without an

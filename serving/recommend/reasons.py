@@ -30,17 +30,17 @@ class Reason:
 
 def of_plays(model: Model, folded: FoldedIn, track_ids: Sequence[str]) -> dict[str, Reason]:
     """Return the plays behind each song's score; songs that nothing speaks for are left out."""
-    shares = folded.contributions(model.matrix[model.rows(track_ids)])
+    lines = np.maximum(folded.contributions(model.matrix[model.rows(track_ids)]), 0.0)
+    whole = lines.sum(axis=1)
+    lines = lines / np.where(whole > 0, whole, 1.0)[:, None]
+    best = np.argsort(-lines, axis=1, kind="stable")[:, :MOST_SONGS]
+    shares = np.take_along_axis(lines, best, axis=1).tolist()
     found = {}
-    for track_id, line in zip(track_ids, shares, strict=True):
-        speaking = np.maximum(line, 0.0)
-        if speaking.sum() <= 0:
-            continue
-        best = np.argsort(-speaking, kind="stable")[:MOST_SONGS]
-        songs = [
-            (folded.played[n], float(speaking[n] / speaking.sum())) for n in best if speaking[n] > 0
-        ]
-        found[track_id] = Reason("plays", songs, taste=1.0, session=0.0)
+    for track_id, places, of_them in zip(track_ids, best.tolist(), shares, strict=True):
+        pairs = zip(places, of_them, strict=True)
+        songs = [(folded.played[place], share) for place, share in pairs if share > 0]
+        if songs:
+            found[track_id] = Reason("plays", songs, taste=1.0, session=0.0)
     return found
 
 

@@ -131,8 +131,9 @@ def less_like(
 ) -> list[Candidate]:
     """Let songs fall that are like those that were skipped, the more alike the more; best first.
 
-    score * (1 - penalty * cos) with the skipped song that is most alike; songs that are like
-    none of them, or unlike them, keep their score.
+    Ordered by score * (1 - penalty * cos) with the skipped song that is most alike; songs that
+    are like none of them, or unlike them, keep their place. The scores stay those of the model,
+    which a smoke test holds against its vectors.
     """
     if model is None or not skipped or not candidates:
         return list(candidates)
@@ -143,6 +144,5 @@ def less_like(
         if vector is not None:
             alike = np.maximum(alike, model.cosines(vector, songs))
     scores = np.array([score or 0.0 for _, score in candidates])
-    scores = scores - SKIP_PENALTY * alike * np.abs(scores)
-    order = np.argsort(-scores, kind="stable")
-    return [(songs[n], float(scores[n])) for n in order]
+    order = np.argsort(SKIP_PENALTY * alike * np.abs(scores) - scores, kind="stable")
+    return [candidates[n] for n in order]

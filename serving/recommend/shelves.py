@@ -2,7 +2,7 @@
 
 from collections.abc import Mapping, Sequence
 from contextlib import suppress
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from itertools import islice
 from typing import Literal
 
@@ -43,17 +43,24 @@ def shelves(climb: Climb, answer: Answer) -> list[Shelf]:
 
 
 def read_ahead(climb: Climb) -> None:
-    """Read the songs that the shelves will most likely name, in one round trip in place of four."""
+    """Read the songs that the shelves will most likely name, in two round trips in place of four.
+
+    The first one goes on while Milvus searches.
+    """
+    search = None
+    if climb.taste is not None:
+        search = climb.searching(climb.taste.vector, FIRST_SEARCH)
     wanted = list(islice(climb.listener.plays, READ_AHEAD))
-    with suppress(Away):
-        if climb.taste is not None:
-            found = without(climb.nearest(climb.taste.vector, FIRST_SEARCH), climb.lately)
-            wanted += [track_id for track_id, _ in found[: 2 * (climb.wish.limit + SHELF_SONGS)]]
     seed = _seed(climb)
     if seed is not None:
         wanted += [seed]
         wanted += [t for t, _ in climb.neighbours([seed]).get(seed, ())[: 2 * SHELF_SONGS]]
     climb.reads.songs(wanted)
+    if search is not None:
+        with suppress(Away):
+            best = without(search(), climb.lately)
+            most = 2 * (climb.wish.limit + SHELF_SONGS)
+            climb.reads.songs([track_id for track_id, _ in islice(best, most)])
 
 
 def _because(climb: Climb, listed: frozenset[str]) -> Shelf | None:
@@ -72,7 +79,7 @@ def _because(climb: Climb, listed: frozenset[str]) -> Shelf | None:
     left = without(near, listed | {seed})
     picks = pick(left, climb.reads.songs, SHELF_SONGS, climb.rules())
     why = Reason("similar", [(seed, 1.0)], taste=0.0, session=1.0)
-    return Shelf("because", [replace(found, reason=why) for found in picks], seed)
+    return Shelf("because", [found.because(why) for found in picks], seed)
 
 
 def _seed(climb: Climb) -> str | None:
@@ -101,4 +108,4 @@ def _popular(climb: Climb, listed: frozenset[str]) -> Shelf:
     held: Mapping[str, object] = {str(song["track_id"]): song for song in climb.snapshot.popular}
     left = without(unscored(held), listed)
     picks = pick(left, climb.reads.songs, SHELF_SONGS, climb.rules())
-    return Shelf("popular", [replace(found, reason=Reason("popular")) for found in picks])
+    return Shelf("popular", [found.because(Reason("popular")) for found in picks])

@@ -10,9 +10,12 @@ from pydantic import BaseModel
 
 from jobs.contract.events import MAX_ID_LENGTH
 from jobs.contract.names import GENERATION_HEADER
+from jobs.stores.media import IMAGES
 from serving import answers
+from serving.views.client_errors import ClientError
 from serving.views.events import EventBatch
 from serving.views.feedback import FeedbackRequest
+from serving.views.media import CoverQuery
 from serving.views.recommend import HomeQuery, NextRequest, SessionRequest
 from serving.views.songs import SearchQuery, SimilarQuery, SongsQuery
 
@@ -24,6 +27,7 @@ SONG = {
     "required": True,
     "schema": {"type": "string", "minLength": 1, "maxLength": MAX_ID_LENGTH},
 }
+ANY_SONG = SONG | {"schema": {"type": "string"}}
 GENERATION = {
     "name": GENERATION_HEADER,
     "in": "header",
@@ -45,7 +49,7 @@ PROBLEMS = {
 
 def operation(
     summary: str,
-    answer: type[BaseModel] | str,
+    answer: type[BaseModel] | tuple[str, ...],
     status: int = 200,
     *,
     query: type[BaseModel] | None = None,
@@ -102,6 +106,25 @@ def contract() -> str:
                 token=False,
                 parameters=(SONG,),
                 problems=(404, 503),
+            )
+        },
+        "/songs/{track_id}/stream": {
+            "get": operation(
+                "Where a song's audio is, for a while: an address of the object store",
+                (),
+                307,
+                token=False,
+                parameters=(SONG,),
+                problems=(404, 503),
+            )
+        },
+        "/songs/{track_id}/cover": {
+            "get": operation(
+                "A song's cover, a drawn one where there is no other",
+                tuple(sorted(IMAGES)),
+                query=CoverQuery,
+                token=False,
+                parameters=(ANY_SONG,),
             )
         },
         "/songs/{track_id}/feedback": {
@@ -161,10 +184,27 @@ def contract() -> str:
                 problems=listened,
             )
         },
-        "/token": {"delete": operation("Sign out", "", 204, problems=(409, 503))},
+        "/client-errors": {
+            "post": operation("What went wrong in a player", (), 204, body=ClientError, token=False)
+        },
+        "/me": {"get": operation("Who the token speaks for", answers.Me)},
+        "/me/export": {
+            "get": operation(
+                "All that serving keeps of the listener", answers.Export, problems=listened
+            )
+        },
+        "/me/erase": {
+            "post": operation(
+                "Have everything of the listener erased tonight, and sign out",
+                answers.Erasing,
+                202,
+                problems=listened,
+            )
+        },
+        "/token": {"delete": operation("Sign out", (), 204, problems=(409, 503))},
         "/livez": {"get": operation("The process runs", answers.Alive, token=False)},
         "/readyz": {"get": _readyz()},
-        "/metrics": {"get": operation("Metrics for Prometheus", "text/plain")},
+        "/metrics": {"get": operation("Metrics for Prometheus", ("text/plain",))},
     }
     described = OpenAPI.model_validate(
         {
@@ -173,7 +213,13 @@ def contract() -> str:
             "paths": paths,
             "components": {
                 "securitySchemes": {
-                    "token": {"type": "http", "scheme": "bearer", "bearerFormat": "JWT"}
+                    "token": {
+                        "type": "http",
+                        "scheme": "bearer",
+                        "bearerFormat": "JWT",
+                        "description": "Browsers may have it in the cookie nocturne_token; what "
+                        "they write must then come from a page of the same origin.",
+                    }
                 }
             },
         }
@@ -203,9 +249,10 @@ def _parameters(query: type[BaseModel]) -> list[dict[str, Any]]:
     ]
 
 
-def _response(description: str, answer: type[BaseModel] | str) -> dict[str, Any]:
-    if isinstance(answer, str):
-        content: dict[str, Any] = {answer: {"schema": {"type": "string"}}} if answer else {}
+def _response(description: str, answer: type[BaseModel] | tuple[str, ...]) -> dict[str, Any]:
+    """Return a response of JSON, or of one of some media types; without any it has no body."""
+    if isinstance(answer, tuple):
+        content: dict[str, Any] = {kind: {"schema": {"type": "string"}} for kind in answer}
     else:
         content = {"application/json": {"schema": PydanticSchema(schema_class=answer)}}
     return (

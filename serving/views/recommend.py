@@ -15,7 +15,7 @@ from jobs.stores.cache import Seen
 from serving import metrics
 from serving.intake import Id
 from serving.recommend.climb import Answer, Wish
-from serving.recommend.listener import Snapshot
+from serving.recommend.listener import Snapshot, readers
 from serving.recommend.sources import Away, Memory
 from serving.services import listener, services, snapshot
 from serving.views import shown
@@ -60,7 +60,7 @@ def home() -> Response:
     asked = query(HomeQuery)
     familiar = services().settings.familiar if asked.familiar is None else asked.familiar
     ready = _ready(Wish(user_id, asked.limit, now(), familiar=familiar), snapshot())
-    etag = hashlib.sha256(ready.encode()).hexdigest()[:32]
+    etag = hashlib.blake2b(ready.encode(), digest_size=16).hexdigest()
     if request.if_none_match.contains(etag):
         response = Response(status=304)
     else:
@@ -118,9 +118,14 @@ def _ready(wish: Wish, live: Snapshot) -> str:
     made = _made(wish, live, Memory(seen.plays, seen.skips) if seen else None)
     whole = orjson.dumps(made).decode()
     if seen and not made["degraded"]:
-        given = (user_id, name, seen.state, whole)
-        with suppress(Away):
-            services().stores.cache.call(lambda cache: cache.set_home(*given))
+        given, cache = (user_id, name, seen.state, whole), services().stores.cache
+
+        def keep() -> None:
+            with suppress(Away):
+                cache.call(lambda redis: redis.set_home(*given))
+
+        # The listener need not wait for that.
+        readers.submit(keep)
     return whole
 
 

@@ -20,6 +20,7 @@ SETTINGS = {
     "NOCTURNE_MIN_PLAYS": "50",
     "NOCTURNE_ITERATIONS": "6",
     "NOCTURNE_LEASE_SECONDS": "20",
+    "NOCTURNE_MIN_TRACK_MS": "0",
     # The jobs of the tests end before the optimising compiler has paid for itself.
     "SPARK_SUBMIT_OPTS": "-XX:TieredStopAtLevel=1",
 }

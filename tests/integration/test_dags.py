@@ -83,7 +83,7 @@ def test_every_dag_is_documented_tagged_and_retried(airflow):
 @pytest.mark.parametrize(
     ("dag", "order"),
     [
-        ("etl_master_data", ["songs", "users"]),
+        ("etl_master_data", ["songs", "users", "playable"]),
         ("train_als", ["choose", "train", "evaluate", "gate", "announce"]),
         ("rebuild_index", ["generations", "build_index", "publish"]),
         ("stream_supervisor", ["ensure", "watch"]),

@@ -101,5 +101,6 @@ def test_less_like_what_was_skipped():
     found = less_like(model, candidates, ["skipped"])
     assert [t for t, _ in found] == ["unlike", "opposite", "alike", "new"]
     assert dict(found)["opposite"] == pytest.approx(0.8)
+    assert dict(found) == dict(candidates)
     assert less_like(model, candidates, []) == candidates
     assert pd.Series(dict(less_like(None, candidates, ["skipped"]))).to_dict() == dict(candidates)

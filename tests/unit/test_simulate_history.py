@@ -9,6 +9,7 @@ import pyarrow.parquet as pq
 import pytest
 
 from jobs.contract.errors import BadInput
+from jobs.simulate.catalogue import GENRES
 from jobs.simulate.tastes import true_affinity
 from jobs.simulate_history import FILES, MARKER, main, read_world
 
@@ -52,8 +53,17 @@ def test_same_arguments_same_bytes(folder, tmp_path):
 
 def test_another_seed_another_history(folder, tmp_path):
     other, first = write(tmp_path, "--seed", "6"), write(folder)
-    same = {name for name in FILES if other[name] == first[name]}
-    assert same == {"users.jsonl"}  # names and ids, no taste
+    assert not {name for name in FILES if other[name] == first[name]}
+
+
+def test_listeners_say_what_they_like_most_and_no_more_of_their_tastes(folder):
+    users = [json.loads(line) for line in (folder / "users.jsonl").read_text().splitlines()]
+    tastes = pq.read_table(folder / "hidden_tastes.parquet")
+    assert {frozenset(user) for user in users} == {frozenset(("user_id", "username", "likes"))}
+    for user, shares in zip(users, tastes["genre_last"].to_pylist(), strict=True):
+        first, second = user["likes"].split(" and ")
+        best = sorted(shares, reverse=True)[:2]
+        assert [shares[GENRES.index(genre)] for genre in (first, second)] == best
 
 
 def test_a_world_that_is_there_is_left_alone(folder, capsys):

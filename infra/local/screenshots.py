@@ -1,0 +1,119 @@
+"""`make screenshots`: pictures of every screen of the player, small and large, light and dark.
+
+Of the running stack, as the listener LISTENER sees it. They go to infra/docs/screenshots.
+"""
+
+import os
+import sys
+from collections.abc import Callable
+
+from playwright.sync_api import Error, Page, sync_playwright
+
+from infra.local import stack
+from infra.local.config import HOST, environment, load_local
+from infra.local.install import ROOT, browser
+from jobs.contract.errors import NocturneError
+from jobs.contract.settings import load_settings
+from jobs.contract.tokens import listener_token
+
+FOLDER = ROOT / "infra/docs/screenshots"
+SIZES = {"320": {"width": 320, "height": 568}, "1280": {"width": 1280, "height": 800}}
+SCHEMES = ("light", "dark")
+LISTENER = os.environ.get("LISTENER", "listener-0000")
+
+
+def visit(path: str) -> Callable[[Page, str], None]:
+    """Return what opens a page."""
+    return lambda page, url: page.goto(url + path) and None
+
+
+def playing(page: Page, url: str) -> None:
+    """Open the home page and play its first song."""
+    page.goto(url)
+    page.locator("main [data-do=play]").first.click()
+    page.wait_for_function("document.documentElement.dataset.state === 'playing'")
+
+
+def queue(page: Page, url: str) -> None:
+    """Play a song and look into the queue."""
+    playing(page, url)
+    page.locator("main [data-do=add]").nth(3).click()
+    page.get_by_test_id("queue").click()
+    page.get_by_test_id("smart-row").nth(2).wait_for()
+
+
+def why(page: Page, url: str) -> None:
+    """Play a song and ask why."""
+    playing(page, url)
+    page.get_by_test_id("play").click()
+    page.get_by_test_id("why").click()
+    page.locator("dialog[open]").wait_for()
+
+
+def song(page: Page, url: str) -> None:
+    """Open the page of the first song."""
+    page.goto(url)
+    page.locator("main [data-testid=card] a.title").first.click()
+    page.wait_for_url("**/song/**")
+
+
+SCREENS: dict[str, Callable[[Page, str], None]] = {
+    "home": visit("/"),
+    "playing": playing,
+    "queue": queue,
+    "why": why,
+    "search": visit("/search?q=the"),
+    "nothing-found": visit("/search?q=nothing-at-all"),
+    "song": song,
+    "missing": visit("/song/no-such-song"),
+    "settings": visit("/settings"),
+    "sign-in": visit("/signin"),
+}
+
+
+def main() -> int:
+    """Take the pictures; 1 with a sentence where that is not possible."""
+    try:
+        local = stack.remembered(load_local())
+        if stack.supervisor(local) is None:
+            raise NocturneError("the local stack is not running: run `make demo` first")
+        if browser() is None:
+            raise NocturneError("there is no Chromium: install your distribution's package")
+        os.environ.update(environment(local))
+        token = listener_token(load_settings(), LISTENER)
+        take(f"http://{HOST}:{local.app_port}", token)
+    except (NocturneError, Error) as error:
+        print(f"screenshots: ERROR: {error}", file=sys.stderr)
+        return 1
+    return 0
+
+
+def take(url: str, token: str) -> None:
+    """Take a picture of every screen at every size in every scheme."""
+    FOLDER.mkdir(parents=True, exist_ok=True)
+    # Chromium refuses to run as root inside its own sandbox.
+    options = ["--no-sandbox"] if os.geteuid() == 0 else []
+    with sync_playwright() as playwright:
+        chromium = playwright.chromium.launch(executable_path=browser(), args=options)
+        for width, size in SIZES.items():
+            for scheme in SCHEMES:
+                for name, show in SCREENS.items():
+                    context = chromium.new_context(
+                        viewport=size,  # type: ignore[arg-type]
+                        color_scheme=scheme,  # type: ignore[arg-type]
+                    )
+                    if name != "sign-in":
+                        cookie = {"name": "nocturne_token", "value": token, "url": url}
+                        context.add_cookies([cookie])  # type: ignore[list-item]
+                    page = context.new_page()
+                    show(page, url)
+                    page.wait_for_load_state("networkidle")
+                    page.wait_for_timeout(300)
+                    page.screenshot(path=FOLDER / f"{name}-{width}-{scheme}.png")
+                    context.close()
+                print(f"screenshots: {width} {scheme}", flush=True)
+        chromium.close()
+
+
+if __name__ == "__main__":
+    sys.exit(main())
