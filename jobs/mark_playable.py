@@ -19,10 +19,11 @@ from jobs.stores.objects import Objects
 
 def mark(settings: Settings) -> str:
     """Hold every song against the bucket; return what came of it in a sentence."""
-    objects, bucket = Objects(settings), settings.media_bucket
-    objects.ensure_bucket(bucket)
-    keys = frozenset(objects.keys(bucket, f"{AUDIO}/"))
+    bucket = settings.media_bucket
     with stores_named(), closing(Documents(settings)) as documents:
+        objects = Objects(settings)
+        objects.ensure_bucket(bucket)
+        keys = frozenset(objects.keys(bucket, f"{AUDIO}/"))
         if not keys:
             changed = documents.forget_playable()
             return f"bucket {bucket} has no audio: every song may be listed, {changed:,} changed"

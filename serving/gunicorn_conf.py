@@ -5,10 +5,14 @@ Threads, because those clients block inside C, where neither gevent nor asyncio 
 workers, because ranking holds the interpreter's lock: see infra/decisions/0011.
 """
 
+import ctypes
 import os
 import shutil
 import tempfile
 from typing import Any
+
+M_ARENA_MAX = -8
+"""Of glibc's mallopt."""
 
 # prometheus_client looks at this when it is imported, so before the app is loaded.
 _shared = "PROMETHEUS_MULTIPROC_DIR"
@@ -23,7 +27,8 @@ workers = 2
 threads = 16
 timeout = 60
 graceful_timeout = 10
-keepalive = 5
+# As long as proxies and browsers keep a connection; one that waits holds no thread.
+keepalive = 65
 limit_request_line = 4094
 limit_request_fields = 50
 limit_request_field_size = 4094
@@ -32,6 +37,13 @@ accesslog = None
 errorlog = "-"
 # Its default is one path per user, which two stacks of that user would share.
 control_socket_disable = True
+
+
+def post_fork(_server: Any, _worker: Any) -> None:
+    """Let the threads of a worker share two heaps: one for each would only ever grow."""
+    mallopt = getattr(ctypes.CDLL(None), "mallopt", None)
+    if mallopt is not None:
+        mallopt(M_ARENA_MAX, 2)
 
 
 def child_exit(_server: Any, worker: Any) -> None:

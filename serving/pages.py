@@ -212,7 +212,9 @@ def choices(user_id: str) -> list[Shown]:
     """Return what a listener loves and bans with names, the newest first."""
     mongo = services().stores.mongo
     made = mongo.call(lambda m: m.choices.of(user_id))[: -MOST_CHOICES - 1 : -1]
-    songs = mongo.call(lambda m: m.catalogue.songs([c["id"] for c in made if c["scope"] == "song"]))
+    named = {scope: [c["id"] for c in made if c["scope"] == scope] for scope in ("song", "artist")}
+    songs = mongo.call(lambda m: m.catalogue.songs(named["song"]))
+    by_artist = mongo.call(lambda m: m.catalogue.some_of_artists(named["artist"]))
     shown = []
     for choice in made:
         about, now = choice["id"], datetime.now(UTC)
@@ -223,15 +225,10 @@ def choices(user_id: str) -> list[Shown]:
             name = f"{known['title']} · {known['artist']}" if known else about
             track_id = about
         else:
-            known = _by_artist(about)
+            known = by_artist.get(about)
             name = str(known["artist"]) if known else about
             track_id = known["track_id"] if known else ""
         icon, words = CHOSEN[choice["value"]]
         what = f"{words} this {choice['scope']}"
         shown.append({**choice, "name": name, "track_id": track_id, "icon": icon, "what": what})
     return shown
-
-
-def _by_artist(artist_id: str) -> Song | None:
-    found = services().stores.mongo.call(lambda m: m.catalogue.page(None, 1, artist_id))
-    return found[0] if found else None

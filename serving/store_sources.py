@@ -3,6 +3,7 @@
 import json
 from collections.abc import Iterable, Mapping, Sequence
 from datetime import UTC, datetime
+from sys import intern
 from typing import Any, cast
 
 from jobs.stores.choices import Choice, Choices
@@ -10,9 +11,9 @@ from serving.held import Held
 from serving.recommend.sources import Away, Bans, Candidate, Memory, Profile, Song, Vector
 from serving.stores import Stores
 
-SONGS_HELD, SONGS_SECONDS = 50_000, 600.0
+SONGS_HELD, SONGS_SECONDS = 20_000, 600.0
 """Titles, and what can be played, change at night; counts of plays may be a little older."""
-NEIGHBOURS_HELD, PLAYS_HELD, PROFILES_HELD = 20_000, 10_000, 10_000
+NEIGHBOURS_HELD, PLAYS_HELD, PROFILES_HELD = 4_000, 4_000, 4_000
 GENERATION_SECONDS = 24 * 3600.0
 """Neighbours and plays belong to a generation and never change: they are read once."""
 
@@ -75,7 +76,11 @@ class StoreSources:
         ) -> dict[tuple[str, str], Sequence[tuple[str, float]]]:
             wanted = [track_id for _, track_id in missing]
             found = self._stores.mongo.call(lambda m: m.lists.neighbours(generation, wanted))
-            return {(generation, track_id): found.get(track_id, []) for track_id in wanted}
+            # A hundred ids each, and the same ones again and again.
+            return {
+                (generation, track_id): [(intern(t), w) for t, w in found.get(track_id, ())]
+                for track_id in wanted
+            }
 
         held = self._neighbours.read([(generation, t) for t in track_ids], read)
         return {track_id: found for (_, track_id), found in held.items()}

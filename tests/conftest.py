@@ -8,6 +8,7 @@ import os
 import shutil
 import sys
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import closing
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -26,6 +27,7 @@ from tests.integration.stack import SETTINGS, Stack, free_ports, make, stack_of
 
 SHARED_DATA = Path(__file__).parents[2] / "shared" / "data"
 STATE = Path(os.environ.get("NOCTURNE_TEST_STATE", ROOT / ".nocturne-test"))
+UNIT = Path(__file__).parent / "unit"
 LAST = ("test_real_log.py", "test_stack_end.py")
 """The real log replaces the live generation; the end of the stack ends everything."""
 WORLD = ("--days", "30", "--listeners", "150", "--songs", "300")
@@ -58,7 +60,13 @@ def shared_data() -> Path:
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Run what changes the stack for good after everything else."""
+    """Run what changes the stack for good after everything else; one process has the stack.
+
+    Another process runs the unit tests meanwhile: much of the time the stack is waited for.
+    """
+    for item in items:
+        if UNIT not in item.path.parents:
+            item.add_marker(pytest.mark.xdist_group("stack"))
     items.sort(key=lambda item: LAST.index(item.path.name) + 1 if item.path.name in LAST else 0)
 
 
@@ -108,11 +116,16 @@ def published(stack: Stack, tmp_path_factory: pytest.TempPathFactory) -> Publish
     objects, bucket = Objects(stack.settings), stack.settings.lake_bucket
     objects.upload(bucket, f"{names.LANDING_SONGS}/songs.jsonl", world / "songs.jsonl")
     objects.upload(bucket, f"{names.LANDING_USERS}/users.jsonl", world / "users.jsonl")
-    stack.done("make_media", "--songs", str(world / "songs.jsonl"), "--seconds", CLIP_SECONDS)
-    stack.done("import_logs", str(world / "history.parquet"), "--format", "nocturne")
     airflow = stack.airflow()
     airflow.wait_for_dags({"etl_master_data", "train_als", "rebuild_index", "maintain_lake"})
-    runs = {"etl_master_data": airflow.succeed("etl_master_data")}
+    songs, log = str(world / "songs.jsonl"), str(world / "history.parquet")
+    with ThreadPoolExecutor(2) as pool:
+        imported = pool.submit(stack.done, "import_logs", log, "--format", "nocturne")
+        media = pool.submit(stack.done, "make_media", "--songs", songs, "--seconds", CLIP_SECONDS)
+        runs = {"etl_master_data": airflow.succeed("etl_master_data")}
+        imported.result()
+        media.result()
+    stack.done("mark_playable")
     today = datetime.now(UTC).date().isoformat()
     runs["train_als"] = airflow.succeed("train_als", {"as_of": today})
     for dag, run in airflow.runs_caused_by("train_als", runs["train_als"]):

@@ -31,7 +31,7 @@ def playing(page: Page, url: str) -> None:
     """Open the home page and play its first song."""
     page.goto(url)
     page.locator("main [data-do=play]").first.click()
-    page.wait_for_function("document.documentElement.dataset.state === 'playing'")
+    page.locator("html[data-state=playing]").wait_for()
 
 
 def queue(page: Page, url: str) -> None:

@@ -3,6 +3,7 @@
 from collections.abc import Iterator
 from contextlib import contextmanager
 
+from botocore.exceptions import BotoCoreError, ClientError
 from pymongo.errors import PyMongoError
 
 from jobs.contract.errors import StoreAway
@@ -11,11 +12,13 @@ from jobs.stores.vectors import AWAY
 
 @contextmanager
 def stores_named() -> Iterator[None]:
-    """Turn what MongoDB's and Milvus' clients raise into StoreAway, which says what to do."""
+    """Turn what the clients of MongoDB, MinIO and Milvus raise into StoreAway, which says what to do."""
     try:
         yield
     except PyMongoError as error:
         raise StoreAway(_said("MongoDB", error)) from error
+    except (BotoCoreError, ClientError) as error:
+        raise StoreAway(_said("MinIO", error)) from error
     except AWAY as error:
         raise StoreAway(_said("Milvus", error)) from error
 

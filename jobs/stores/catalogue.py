@@ -54,6 +54,11 @@ class Catalogue:
         found = self._songs.find({"_id": {"$in": list(track_ids)}})
         return {str(d["_id"]): _shown(d) for d in found}
 
+    def some_of_artists(self, artist_ids: Iterable[str]) -> dict[str, Song]:
+        """Return one song of each artist that has any, by the artist's id, in one read."""
+        found = self._songs.find({"artist_id": {"$in": list(artist_ids)}})
+        return {str(d["artist_id"]): _shown(d) for d in found}
+
     def page(self, after: str | None, limit: int, artist_id: str | None = None) -> list[Song]:
         """Return the next songs by track id, beginning behind `after`."""
         query: Document = {} if after is None else {"_id": {"$gt": after}}

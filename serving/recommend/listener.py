@@ -17,8 +17,8 @@ LOVED_PLAYS = 3
 """A loved song counts as so many plays more."""
 HOUR_MS = 3_600_000
 
-READERS = 32
-"""Threads for what is read while something else is: as many as a worker answers, twice."""
+READERS = 16
+"""Threads for what is read while something else is: as many as a worker has for requests."""
 
 T = TypeVar("T")
 readers = ThreadPoolExecutor(READERS, "reads")

@@ -82,7 +82,8 @@ class Player:
         ]
 
     def smart(self, at_least: int = 3) -> list[str]:
-        """Return the smart rows, once there are enough."""
+        """Return the smart rows of the open queue, once there are enough."""
+        self.open_queue()
         return until(
             lambda: rows if len(rows := self.rows("smart")) >= at_least else None,
             f"{at_least} smart songs",

@@ -166,35 +166,6 @@ def test_a_closed_tab_is_no_skip_and_the_song_goes_on_where_it_was(
     assert len({e["play_id"] for e in posted}) == 1
 
 
-def test_an_expired_address_goes_on_at_the_same_place(rig: Rig, home: Page, listener: str):
-    """While paused the address of the audio ends: 403 for what is not there yet."""
-    player = Player(home)
-    player.play_card()
-    player.wait_at(0.5)
-    player.button("play").click()
-    player.wait("paused")
-    position = player.at
-    refused = []
-
-    def handle(route):
-        refused.append(route.request.url)
-        route.fulfill(status=403, body="expired")
-
-    # The element asks the store again when it is played on; the old address is no good any more.
-    old = home.evaluate("document.querySelector('audio[data-active]').currentSrc")
-    home.route(old, handle)
-    home.evaluate(
-        """() => { const a = document.querySelector('audio[data-active]');
-        const at = a.currentTime; a.src = a.currentSrc; a.currentTime = at; }"""
-    )
-    assert position > 0
-    player.button("play").click()
-    player.wait("playing")
-    until(lambda: player.at >= position - 0.3, "the same place")
-    player.button("play").click()
-    assert [e["action"] for e in rig.posted.of(listener) if e["action"] == "skip"] == []
-
-
 def test_two_tabs_play_one_at_a_time_and_count_once(rig: Rig, player: Player, listener: str):
     track = player.play_card()
     other = Player(player.page.context.new_page())

@@ -209,3 +209,11 @@ def test_listeners_are_counted_apart_whatever_brings_their_token(app, settings):
     first = left(dora, by_cookie=False)
     assert left(dora, by_cookie=True) == first - 1
     assert left(emil, by_cookie=True) == first
+
+
+def test_a_token_that_was_read_before_ends_all_the_same(app, settings, browser, monkeypatch):
+    headers = {"Authorization": f"Bearer {listener_token(settings, 'ann')}"}
+    assert browser.get("/me", headers=headers).status_code == 200
+    later = time.time() + settings.token_hours * 3600 + 1
+    monkeypatch.setattr("serving.doors.time.time", lambda: later)
+    assert "expired" in problem(browser.get("/me", headers=headers), 401)["detail"]
