@@ -12,7 +12,7 @@ from jobs.stores.vectors import AWAY
 
 @contextmanager
 def stores_named() -> Iterator[None]:
-    """Turn what the clients of MongoDB, MinIO and Milvus raise into StoreAway, which says what to do."""
+    """Turn what the clients of the stores raise into StoreAway, which says what to do."""
     try:
         yield
     except PyMongoError as error:
