@@ -110,7 +110,7 @@ class Player:
         """Begin to count requests anew."""
         if not hasattr(self, "_requests"):
             self._requests: list[Any] = []
-            self.page.on("request", self._requests.append)
+            self.page.on("request", lambda request: self._requests.append(request))
         self._requests.clear()
 
 
