@@ -27,8 +27,8 @@ workers = 2
 threads = 16
 timeout = 60
 graceful_timeout = 10
-# As long as proxies and browsers keep a connection; one that waits holds no thread.
-keepalive = 65
+# Short: a worker that is to end waits for connections that are kept.
+keepalive = 5
 limit_request_line = 4094
 limit_request_fields = 50
 limit_request_field_size = 4094

@@ -1,12 +1,17 @@
-"""A TCP wire to a store that can be cut, left without an answer, slowed down or spoiled."""
+"""Stores behind TCP wires that can be cut, left without an answer, slowed down or spoiled."""
 
 import os
 import socket
+import subprocess
+import sys
 import threading
 import time
 from contextlib import suppress
 from typing import Literal
 from urllib.parse import urlsplit
+
+from infra.local.install import ROOT
+from tests.integration.stack import Stack
 
 How = Literal["cut", "silent", "slow", "garbage"]
 SLOW_SECONDS = 2.0
@@ -74,3 +79,33 @@ class Wire:
                     data = os.urandom(len(data))
                 sink.sendall(data)
             sink.close()
+
+
+def wired_app(
+    stack: Stack, log: str, **changes: str
+) -> tuple[str, "subprocess.Popen[bytes]", dict[str, Wire]]:
+    """Start an app that reaches every store over a wire; `changes` are more settings.
+
+    Returns its address, its process and the wires; nothing has been waited for.
+    """
+    settings = stack.settings
+    wires = {
+        "mongodb": Wire(settings.mongo_uri),
+        "milvus": Wire(settings.milvus_uri),
+        "redis": Wire(settings.redis_url),
+    }
+    with socket.socket() as free:
+        free.bind(("127.0.0.1", 0))
+        port = free.getsockname()[1]
+    own = {
+        "NOCTURNE_MONGO_URI": f"{wires['mongodb'].address}/?directConnection=true",
+        "NOCTURNE_MILVUS_URI": wires["milvus"].address,
+        "NOCTURNE_REDIS_URL": wires["redis"].address,
+        "NOCTURNE_RATE_LIMIT": "1000000/minute",
+    }
+    command = [sys.executable, "-m", "gunicorn", "--config", "serving/gunicorn_conf.py"]
+    command += ["--bind", f"127.0.0.1:{port}", "serving.wsgi:app"]
+    environment = os.environ | stack.env | own | changes
+    with (stack.local.state / "logs" / log).open("a") as stderr:
+        process = subprocess.Popen(command, cwd=ROOT, env=environment, stderr=stderr)
+    return f"http://127.0.0.1:{port}", process, wires

@@ -2,9 +2,6 @@
 
 import os
 import signal
-import socket
-import subprocess
-import sys
 import threading
 import time
 import xmlrpc.client
@@ -20,12 +17,11 @@ import requests
 
 from infra.local import bench_world
 from infra.local.bench_world import World
-from infra.local.install import ROOT
 from infra.local.processes import members
 from infra.local.timing import at_rate
 from jobs.contract.tokens import listener_token
 from tests.integration.stack import Stack
-from tests.wires import Wire
+from tests.wires import Wire, wired_app
 
 SONGS, LISTENERS = 3_000, 500
 RATE, WORKERS = 20.0, 48
@@ -263,26 +259,8 @@ def rig_of(stack: Stack) -> Rig:
     settings = stack.settings
     world = bench_world.draw(SONGS, LISTENERS)
     bench_world.build(settings, world)
-    wires = {
-        "mongodb": Wire(settings.mongo_uri),
-        "milvus": Wire(settings.milvus_uri),
-        "redis": Wire(settings.redis_url),
-    }
-    with socket.socket() as free:
-        free.bind(("127.0.0.1", 0))
-        port = free.getsockname()[1]
-    own = {
-        "NOCTURNE_MONGO_URI": f"{wires['mongodb'].address}/?directConnection=true",
-        "NOCTURNE_MILVUS_URI": wires["milvus"].address,
-        "NOCTURNE_REDIS_URL": wires["redis"].address,
-        "NOCTURNE_RATE_LIMIT": "1000000/minute",
-    }
-    command = [sys.executable, "-m", "gunicorn", "--config", "serving/gunicorn_conf.py"]
-    command += ["--bind", f"127.0.0.1:{port}", "serving.wsgi:app"]
-    log = (stack.local.state / "logs/away_app.log").open("w")
-    environment = os.environ | stack.env | own
-    process = subprocess.Popen(command, cwd=ROOT, env=environment, stderr=log)
-    rig = Rig(stack, world, wires, (f"http://127.0.0.1:{port}", process))
+    url, process, wires = wired_app(stack, "away_app.log")
+    rig = Rig(stack, world, wires, (url, process))
     time.sleep(15)
     rig.recovered()
     return rig

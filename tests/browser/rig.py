@@ -1,10 +1,6 @@
 """An app of the browser tests' own on the stack's servers, and what it wrote to the broker."""
 
 import json
-import os
-import socket
-import subprocess
-import sys
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -14,12 +10,11 @@ from typing import Any, TypeVar
 import requests
 from confluent_kafka import Consumer, TopicPartition
 
-from infra.local.install import ROOT
 from jobs.contract.settings import Settings
 from jobs.contract.tokens import listener_token
 from jobs.stores.events import ensure_topic
 from tests.integration.stack import Stack
-from tests.wires import Wire
+from tests.wires import Wire, wired_app
 
 TOPIC = "browser_log"
 SETTLED_SECONDS = 1.5
@@ -95,38 +90,19 @@ def running(stack: Stack, **changes: str) -> Iterator[Rig]:
     """Run an app with a topic of its own; `changes` are more settings."""
     settings = stack.settings
     ensure_topic(settings.model_copy(update={"kafka_topic": TOPIC}))
-    wires = {
-        "mongodb": Wire(settings.mongo_uri),
-        "milvus": Wire(settings.milvus_uri),
-        "redis": Wire(settings.redis_url),
-    }
-    with socket.socket() as free:
-        free.bind(("127.0.0.1", 0))
-        port = free.getsockname()[1]
-    own = {
-        "NOCTURNE_KAFKA_TOPIC": TOPIC,
-        "NOCTURNE_MONGO_URI": f"{wires['mongodb'].address}/?directConnection=true",
-        "NOCTURNE_MILVUS_URI": wires["milvus"].address,
-        "NOCTURNE_REDIS_URL": wires["redis"].address,
-        "NOCTURNE_MIN_TRACK_MS": "0",
-        "NOCTURNE_RATE_LIMIT": "100000/minute",
-    }
-    command = [sys.executable, "-m", "gunicorn", "--config", "serving/gunicorn_conf.py"]
-    command += ["--bind", f"127.0.0.1:{port}", "serving.wsgi:app"]
-    environment = os.environ | stack.env | own | changes
-    with (stack.local.state / "logs/browser_app.log").open("a") as log:
-        process = subprocess.Popen(command, cwd=ROOT, env=environment, stderr=log)
-        posted = Posted(settings)
-        rig = Rig(stack, f"http://127.0.0.1:{port}", wires, posted)
-        try:
-            until(lambda: _answers(rig.url), "the app", 60)
-            yield rig
-        finally:
-            process.terminate()
-            process.wait(30)
-            posted.close()
-            for wire in wires.values():
-                wire.break_it("cut")
+    own = {"NOCTURNE_KAFKA_TOPIC": TOPIC, "NOCTURNE_MIN_TRACK_MS": "0"}
+    url, process, wires = wired_app(stack, "browser_app.log", **own, **changes)
+    posted = Posted(settings)
+    rig = Rig(stack, url, wires, posted)
+    try:
+        until(lambda: _answers(rig.url), "the app", 60)
+        yield rig
+    finally:
+        process.terminate()
+        process.wait(30)
+        posted.close()
+        for wire in wires.values():
+            wire.break_it("cut")
 
 
 def _answers(url: str) -> bool:

@@ -221,7 +221,7 @@ def test_hostile_titles_are_text(rig: Rig, player: Player):
 
 @pytest.mark.parametrize(
     ("store", "someone"),
-    [("milvus", "listener-0001"), ("redis", "listener-0002"), ("mongodb", "listener-0003")],
+    [("milvus", "listener-0140"), ("redis", "listener-0141"), ("mongodb", "listener-0142")],
 )
 def test_home_and_music_without_a_store(rig: Rig, page: Page, sign_in, store: str, someone: str):
     """A listener with a vector, of whom no page is kept: else Milvus is not even asked."""

@@ -23,6 +23,7 @@ SONG_FIELDS = {
     "image_url",
     "plays_7d",
     "plays_cumulative",
+    "playable",
 }
 
 

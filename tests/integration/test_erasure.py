@@ -93,7 +93,7 @@ def known(stack, settings, own_db, log):
             lists.set_lists(generation, [(ANN, ["s1"], [("s2", 1.0)]), (BOB, ["s1"], [])])
     with closing(Cache(settings)) as cache:
         for user_id in (ANN, BOB):
-            cache.add_plays(user_id, {"s1": 1}, {"s2": 1})
+            cache.add_plays(user_id, {"s1": 1}, {"s2": 1}, ["event 1"])
             cache.set_choices(user_id, "[]")
             cache.set_home(user_id, "name", "state", "{}")
 
