@@ -57,7 +57,7 @@ demo: setup ## Run the whole path; LOG=.. FORMAT=.. AS_OF=.. [CATALOGUE=..] [OPT
 test: ## Run the static checks and every test, on a stack of their own
 	@env -u PYTHONDONTWRITEBYTECODE $(PYTHON) infra/local/install.py --checks --browser
 	@$(MAKE) --no-print-directory check
-	@$(RUN) -m pytest $(or $(TESTS),-n 2 --dist loadgroup)
+	@$(RUN) -m pytest $(TESTS)
 
 faults: setup ## Break the ingestion in fourteen ways, on a stack of its own; ONLY=1,6 for some
 	@$(RUN) -m tests.faults $(if $(ONLY),--only $(ONLY))

@@ -27,7 +27,6 @@ from tests.integration.stack import SETTINGS, Stack, free_ports, make, stack_of
 
 SHARED_DATA = Path(__file__).parents[2] / "shared" / "data"
 STATE = Path(os.environ.get("NOCTURNE_TEST_STATE", ROOT / ".nocturne-test"))
-UNIT = Path(__file__).parent / "unit"
 LAST = ("test_real_log.py", "test_stack_end.py")
 """The real log replaces the live generation; the end of the stack ends everything."""
 WORLD = ("--days", "30", "--listeners", "150", "--songs", "300")
@@ -60,13 +59,7 @@ def shared_data() -> Path:
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Run what changes the stack for good after everything else; one process has the stack.
-
-    Another process runs the unit tests meanwhile: much of the time the stack is waited for.
-    """
-    for item in items:
-        if UNIT not in item.path.parents:
-            item.add_marker(pytest.mark.xdist_group("stack"))
+    """Run what changes the stack for good after everything else."""
     items.sort(key=lambda item: LAST.index(item.path.name) + 1 if item.path.name in LAST else 0)
 
 
