@@ -56,7 +56,7 @@ class Exact:
         live.close()
         db = database(settings)
         field = f"vectors.{self.generation}"
-        found = db[names.USERS].find({field: {"$exists": True}}).limit(LISTENERS)
+        found = db[names.USERS].find({field: {"$exists": True}}).sort("_id").limit(LISTENERS)
         self.users = {d["_id"]: np.array(d["vectors"][self.generation]) for d in found}
         songs = list(db[names.SONGS].find({}))
         self.artist = {d["_id"]: d.get("artist_id") for d in songs}

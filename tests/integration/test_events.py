@@ -16,6 +16,8 @@ from jobs.stores.stream_health import StreamHealth
 from tests.integration.lake import quarantine, raw_logs
 
 TRACK = "song-00001"
+LISTENER = "who-posts"
+"""Nobody of the simulated world: other tests know what those have played."""
 
 
 def event(action: str = "listen", at: datetime | None = None, **changes: object) -> dict:
@@ -31,7 +33,7 @@ def event(action: str = "listen", at: datetime | None = None, **changes: object)
     } | changes
 
 
-def post(stack, events: list[dict], user: str = "listener-0001") -> requests.Response:
+def post(stack, events: list[dict], user: str = LISTENER) -> requests.Response:
     return requests.post(
         f"{stack.app_url}/events",
         json={"events": events},
@@ -86,7 +88,7 @@ def test_a_play_is_in_the_lake_and_counted_within_a_minute(stack, published, db)
     for wanted in sent:
         row = found[wanted["event_id"]]
         day = datetime.fromtimestamp(wanted["timestamp"] / 1000, UTC).date()
-        assert (row["date"], row["user_id"]) == (day, "listener-0001")
+        assert (row["date"], row["user_id"]) == (day, LISTENER)
         assert {name: row[name] for name in wanted} == wanted
         assert row["kafka_offset"] is not None
     # Three listens, of which two are in the last seven days; a skip and a complete are no plays.
@@ -155,11 +157,11 @@ def test_an_event_that_is_sent_twice_is_in_the_lake_once_and_its_copy_in_quarant
     stack, published
 ):
     sent = event()
-    body = json.dumps(sent | {"user_id": "listener-0001", "source": "real_user"}).encode()
+    body = json.dumps(sent | {"user_id": LISTENER, "source": "real_user"}).encode()
     with closing(EventLog(stack.settings)) as log:
-        log.send([("listener-0001", body)])
+        log.send([(LISTENER, body)])
         in_lake(stack, [sent["event_id"]])
-        log.send([("listener-0001", body)])
+        log.send([(LISTENER, body)])
         other = event()
         post(stack, [other])
         in_lake(stack, [other["event_id"]])
@@ -172,11 +174,11 @@ def test_a_wider_rule_takes_back_from_quarantine_and_the_night_drops_a_late_copy
     stack, published, tmp_path
 ):
     old = event(at=datetime.now(UTC) - timedelta(days=20))
-    old |= {"user_id": "listener-0001", "source": "real_user"}
+    old |= {"user_id": LISTENER, "source": "real_user"}
     this_one = [("event_id", "=", old["event_id"])]
     body = json.dumps(old).encode()
     with closing(EventLog(stack.settings)) as log:
-        log.send([("listener-0001", body)])
+        log.send([(LISTENER, body)])
     wait_for(lambda: body in quarantined(stack, "old_timestamp"), "the event in quarantine")
     options = ("--reason", "old_timestamp", "--lateness-days", "30")
     assert "moved to raw/logs: 1" in stack.done("reprocess_quarantine", *options)

@@ -52,7 +52,7 @@ def listener(published, stack):
     field = f"vectors.{generations.live().generation}"
     generations.close()
     db = database(stack.settings)
-    user = db[names.USERS].find_one({field: {"$exists": True}}, {"_id": 1})["_id"]
+    user = db[names.USERS].find_one({field: {"$exists": True}}, sort=[("_id", 1)])["_id"]
     db.client.close()
     return {"Authorization": f"Bearer {listener_token(stack.settings, user)}"}
 
