@@ -1,21 +1,27 @@
 """What the recommender reads, from the real stores and from the worker's memory."""
 
 import json
+from array import array
 from collections.abc import Iterable, Mapping, Sequence
 from datetime import UTC, datetime
 from sys import intern
 from typing import Any, cast
+
+import orjson
 
 from jobs.stores.choices import Choice, Choices
 from serving.held import Held
 from serving.recommend.sources import Away, Bans, Candidate, Memory, Profile, Song, Vector
 from serving.stores import Stores
 
-SONGS_HELD, SONGS_SECONDS = 20_000, 600.0
+SONGS_HELD, SONGS_SECONDS = 60_000, 600.0
 """Titles, and what can be played, change at night; counts of plays may be a little older."""
-NEIGHBOURS_HELD, PLAYS_HELD, PROFILES_HELD = 4_000, 4_000, 4_000
+NEIGHBOURS_HELD, PLAYS_HELD, PROFILES_HELD = 20_000, 4_000, 4_000
 GENERATION_SECONDS = 24 * 3600.0
 """Neighbours and plays belong to a generation and never change: they are read once."""
+
+Near = tuple[tuple[str, ...], "array[float]"]
+"""Neighbours of a song, and their weights."""
 
 
 class StoreSources:
@@ -23,10 +29,10 @@ class StoreSources:
 
     def __init__(self, stores: Stores) -> None:
         self._stores = stores
-        self._songs: Held[str, Song] = Held(SONGS_HELD, SONGS_SECONDS)
-        self._neighbours: Held[tuple[str, str], Sequence[tuple[str, float]]] = Held(
-            NEIGHBOURS_HELD, GENERATION_SECONDS
-        )
+        # As JSON, and as ids beside weights: many objects would take more memory, and time to
+        # collect.
+        self._songs: Held[str, bytes] = Held(SONGS_HELD, SONGS_SECONDS)
+        self._neighbours: Held[tuple[str, str], Near] = Held(NEIGHBOURS_HELD, GENERATION_SECONDS)
         self._plays: Held[tuple[str, str], Mapping[str, float]] = Held(
             PLAYS_HELD, GENERATION_SECONDS
         )
@@ -73,33 +79,44 @@ class StoreSources:
     ) -> dict[str, Sequence[tuple[str, float]]]:
         def read(
             missing: list[tuple[str, str]],
-        ) -> dict[tuple[str, str], Sequence[tuple[str, float]]]:
+        ) -> dict[tuple[str, str], Near]:
             wanted = [track_id for _, track_id in missing]
             found = self._stores.mongo.call(lambda m: m.lists.neighbours(generation, wanted))
             # A hundred ids each, and the same ones again and again.
             return {
-                (generation, track_id): [(intern(t), w) for t, w in found.get(track_id, ())]
+                (generation, track_id): (
+                    tuple(intern(t) for t, _ in found.get(track_id, ())),
+                    array("d", (weight for _, weight in found.get(track_id, ()))),
+                )
                 for track_id in wanted
             }
 
         held = self._neighbours.read([(generation, t) for t in track_ids], read)
-        return {track_id: found for (_, track_id), found in held.items()}
+        return {
+            track_id: list(zip(ids, weights, strict=True))
+            for (_, track_id), (ids, weights) in held.items()
+        }
 
     def nightly(self, generation: str, user_id: str) -> list[str]:
         return self._stores.mongo.call(lambda m: m.lists.nightly(generation, user_id))
 
     def songs(self, track_ids: Iterable[str]) -> dict[str, Song]:
-        def read(missing: list[str]) -> dict[str, Song]:
-            return self._stores.mongo.call(lambda m: m.catalogue.songs(missing))
+        def read(missing: list[str]) -> dict[str, bytes]:
+            found = self._stores.mongo.call(lambda m: m.catalogue.songs(missing))
+            return {track_id: orjson.dumps(song) for track_id, song in found.items()}
 
-        return self._songs.read(track_ids, read)
+        return _parsed(self._songs.read(track_ids, read))
 
     def held(self, track_ids: Iterable[str]) -> dict[str, Song]:
-        return self._songs.held(track_ids)
+        return _parsed(self._songs.held(track_ids))
 
     def others(self, excluded: Iterable[str], limit: int) -> list[Song]:
         wanted = list(excluded)
         return self._stores.listings.call(lambda c: c.others(wanted, limit))
+
+
+def _parsed(songs: Mapping[str, bytes]) -> dict[str, Song]:
+    return {track_id: orjson.loads(song) for track_id, song in songs.items()}
 
 
 def profile_of(vector: Vector | None, choices: Choices) -> Profile:

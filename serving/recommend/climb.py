@@ -1,6 +1,6 @@
 """One wish on its way down the rungs: a searched vector, what the night prepared, popular songs."""
 
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property
 
@@ -85,7 +85,7 @@ class Climb:
         self.wish = wish
         self.listener = listener
         self.taste = listener.taste(self.snapshot)
-        self._searches: dict[tuple[bytes, int], Callable[[], list[Candidate]]] = {}
+        self._found: dict[tuple[bytes, int], list[Candidate]] = {}
         self.lately = listener.lately(wish.now_ms, options.rest_hours)
 
     @cached_property
@@ -111,11 +111,10 @@ class Climb:
         return replace(rules, **more)  # type: ignore[arg-type]
 
     def nearest(self, vector: Floats, limit: int) -> list[Candidate]:
-        """Search Milvus, or the factors in memory while it is away; raises Away without both."""
-        return self.searching(vector, limit)()
+        """Search Milvus, or the factors in memory while it is away; raises Away without both.
 
-    def searching(self, vector: Floats, limit: int) -> Callable[[], list[Candidate]]:
-        """Begin what `nearest` does, once; return what waits for it."""
+        The same search is made once.
+        """
         generation, model = self.snapshot.generation, self.snapshot.model
         assert generation is not None  # noqa: S101  nobody has a vector without one
         sources = self.reads.sources
@@ -126,12 +125,12 @@ class Climb:
             return model.nearest(vector, limit)
 
         asked = (vector.tobytes(), limit)
-        if asked not in self._searches:
+        if asked not in self._found:
             query = [float(x) for x in vector]
-            self._searches[asked] = self.reads.soon(
+            self._found[asked] = self.reads.ask(
                 "milvus", lambda: sources.nearest(generation, query, limit), exact
             )
-        return self._searches[asked]
+        return self._found[asked]
 
     def neighbours(self, track_ids: Iterable[str]) -> dict[str, Sequence[tuple[str, float]]]:
         """Return the session neighbours of these songs; none while they can't be read."""
@@ -282,7 +281,7 @@ class Climb:
         )
         near = [c for beside in self.neighbours(self._session()[-1:]).values() for c in beside]
         prepared = [*near, *unscored(nightly)]
-        left = without([*prepared, *unscored(self._popular_ids())], excluded)
+        left = without([*prepared, *unscored(self.popular_ids())], excluded)
         picks = pick(left, self.reads.songs, self.wish.limit, self._plain_rules())
         if not picks or picks[0].track_id not in dict(prepared):
             return None
@@ -295,7 +294,7 @@ class Climb:
 
     def _popular(self, excluded: frozenset[str], fallback: str | None) -> Answer:
         """Rank the popular songs, with fresh metadata where MongoDB answers."""
-        left = without(unscored(self._popular_ids()), excluded)
+        left = without(unscored(self.popular_ids()), excluded)
         picks = pick(left, self.reads.songs, self.wish.limit, self._plain_rules())
         picks = [found.because(Reason("popular")) for found in picks]
         strategy = "popular_memory" if "mongodb" in self.reads.degraded else "popular"
@@ -325,8 +324,9 @@ class Climb:
     def _plain_rules(self) -> Rules:
         return self.rules(queue=bool(self.wish.row), before=self._row())
 
-    def _popular_ids(self) -> list[str]:
-        return [str(song["track_id"]) for song in self.snapshot.popular]
+    def popular_ids(self) -> Iterator[str]:
+        """Yield the popular songs, the most played first."""
+        return iter(self.snapshot.popular_songs)
 
     def told(self, strategy: str, picks: list[Pick], fallback: str | None = None) -> Answer:
         """Return an answer of this snapshot, with the stores that were away so far."""
@@ -345,9 +345,9 @@ def explain(climb: Climb, picks: list[Pick]) -> list[Pick]:
     return [found.because(why.get(found.track_id, nothing)) for found in picks]
 
 
-def unscored(track_ids: Iterable[str]) -> list[Candidate]:
-    """Return candidates without a score, in order."""
-    return [(track_id, None) for track_id in track_ids]
+def unscored(track_ids: Iterable[str]) -> Iterator[Candidate]:
+    """Yield candidates without a score, in order."""
+    return ((track_id, None) for track_id in track_ids)
 
 
 def songs_of(known: Mapping[str, Song]) -> LookUp:

@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from functools import cached_property
 
 import numpy as np
 
@@ -21,6 +22,11 @@ class FoldedIn:
     confidence: Doubles
     system: Doubles
 
+    @cached_property
+    def solved(self) -> Doubles:
+        """Return the system's inverse times each play's vector (rank x plays)."""
+        return np.asarray(np.linalg.solve(self.system, self.vectors.T))
+
     def contributions(self, songs: Floats) -> Doubles:
         """Return how much of each song's score (rows) comes from each play (columns).
 
@@ -28,8 +34,7 @@ class FoldedIn:
         5 of Hu, Koren and Volinsky, Collaborative Filtering for Implicit Feedback Datasets, ICDM
         2008. A row adds up to the song's inner product with `vector`.
         """
-        solved = np.linalg.solve(self.system, songs.T.astype(np.float64))
-        return np.asarray((solved.T @ self.vectors.T) * self.confidence)
+        return np.asarray((songs @ self.solved) * self.confidence)
 
 
 def fold_in(model: Model, plays: Mapping[str, float]) -> FoldedIn | None:

@@ -5,6 +5,7 @@ from concurrent.futures import ThreadPoolExecutor
 from contextvars import copy_context
 from dataclasses import dataclass, field
 from datetime import datetime
+from functools import cached_property
 from typing import TypeVar
 
 import numpy as np
@@ -38,6 +39,11 @@ class Snapshot:
     model: Model | None = None
     trained_until_ms: int = 0
 
+    @cached_property
+    def popular_songs(self) -> Mapping[str, Song]:
+        """Return the popular songs by id, in their order."""
+        return {str(song["track_id"]): song for song in self.popular}
+
 
 class Reads:
     """The reads of one request: a store that did not answer is not asked again."""
@@ -45,6 +51,7 @@ class Reads:
     def __init__(self, sources: Sources, snapshot: Snapshot) -> None:
         self.sources = sources
         self.snapshot = snapshot
+        self._songs: dict[str, Song] = {}
         self._away: dict[str, None] = {}
         if snapshot.generation is not None and snapshot.model is None:
             self.lack("factors")
@@ -77,10 +84,15 @@ class Reads:
     def songs(self, track_ids: Iterable[str]) -> Mapping[str, Song]:
         """Return songs by id; while MongoDB is away, those that are in memory."""
         wanted = list(track_ids)
-        return self.ask("mongodb", lambda: self.sources.songs(wanted), lambda: self._held(wanted))
+        missing = [track_id for track_id in wanted if track_id not in self._songs]
+        if missing:
+            self._songs |= self.ask(
+                "mongodb", lambda: self.sources.songs(missing), lambda: self._held(missing)
+            )
+        return {track_id: self._songs[track_id] for track_id in wanted if track_id in self._songs}
 
     def _held(self, wanted: list[str]) -> Mapping[str, Song]:
-        popular = {str(song["track_id"]): song for song in self.snapshot.popular}
+        popular = self.snapshot.popular_songs
         held = {track_id: popular[track_id] for track_id in wanted if track_id in popular}
         return held | dict(self.sources.held(wanted))
 
@@ -151,12 +163,13 @@ def known_listener(reads: Reads, user_id: str, memory: Memory | None = None) -> 
     sources, generation = reads.sources, reads.snapshot.generation
     if memory is None:
         memory = reads.ask("redis", lambda: sources.memory(user_id), Memory)
-    plays: Callable[[], Mapping[str, float]] = dict
-    if generation is not None:
-        plays = reads.soon("mongodb", lambda: sources.plays(generation, user_id), dict)
     profile = reads.ask(
         "mongodb",
         lambda: sources.profile(generation, user_id),
         lambda: sources.remembered(generation, user_id),
     )
+    plays: Callable[[], Mapping[str, float]] = dict
+    if generation is not None:
+        # Nobody needs them before Milvus has answered: they are read meanwhile.
+        plays = reads.soon("mongodb", lambda: sources.plays(generation, user_id), dict)
     return Listener(profile, memory, plays)

@@ -1,12 +1,12 @@
 """The home page: made for you, because you played a song, new for you, popular."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 from itertools import islice
 from typing import Literal
 
-from serving.recommend.climb import FIRST_SEARCH, Answer, Climb, explain, unscored
+from serving.recommend.climb import FIRST_SEARCH, Answer, Climb, explain, songs_of, unscored
 from serving.recommend.ranking import Pick, pick, without
 from serving.recommend.reasons import Reason
 from serving.recommend.sources import Away, Candidate
@@ -43,24 +43,19 @@ def shelves(climb: Climb, answer: Answer) -> list[Shelf]:
 
 
 def read_ahead(climb: Climb) -> None:
-    """Read the songs that the shelves will most likely name, in two round trips in place of four.
-
-    The first one goes on while Milvus searches.
-    """
-    search = None
+    """Read the songs that the shelves will most likely name, in one round trip in place of four."""
+    wanted: list[str] = []
     if climb.taste is not None:
-        search = climb.searching(climb.taste.vector, FIRST_SEARCH)
-    wanted = list(islice(climb.listener.plays, READ_AHEAD))
+        with suppress(Away):
+            best = without(climb.nearest(climb.taste.vector, FIRST_SEARCH), climb.lately)
+            most = 2 * (climb.wish.limit + SHELF_SONGS)
+            wanted += [track_id for track_id, _ in islice(best, most)]
+    wanted += islice(climb.listener.plays, READ_AHEAD)
     seed = _seed(climb)
     if seed is not None:
         wanted += [seed]
         wanted += [t for t, _ in climb.neighbours([seed]).get(seed, ())[: 2 * SHELF_SONGS]]
     climb.reads.songs(wanted)
-    if search is not None:
-        with suppress(Away):
-            best = without(search(), climb.lately)
-            most = 2 * (climb.wish.limit + SHELF_SONGS)
-            climb.reads.songs([track_id for track_id, _ in islice(best, most)])
 
 
 def _because(climb: Climb, listed: frozenset[str]) -> Shelf | None:
@@ -105,7 +100,6 @@ def _new(climb: Climb, listed: frozenset[str]) -> Shelf | None:
 
 
 def _popular(climb: Climb, listed: frozenset[str]) -> Shelf:
-    held: Mapping[str, object] = {str(song["track_id"]): song for song in climb.snapshot.popular}
-    left = without(unscored(held), listed)
-    picks = pick(left, climb.reads.songs, SHELF_SONGS, climb.rules())
+    left = without(unscored(climb.popular_ids()), listed)
+    picks = pick(left, songs_of(climb.snapshot.popular_songs), SHELF_SONGS, climb.rules())
     return Shelf("popular", [found.because(Reason("popular")) for found in picks])

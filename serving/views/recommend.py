@@ -7,7 +7,7 @@ from datetime import UTC, datetime
 from typing import Annotated, Any, Literal
 
 import orjson
-from flask import Blueprint, Response, g, request
+from flask import Blueprint, Response, after_this_request, g, request
 from pydantic import Field
 
 from jobs.contract.names import GENERATION_HEADER
@@ -15,7 +15,7 @@ from jobs.stores.cache import Seen
 from serving import metrics
 from serving.intake import Id
 from serving.recommend.climb import Answer, Wish
-from serving.recommend.listener import Snapshot, readers
+from serving.recommend.listener import Snapshot
 from serving.recommend.sources import Away, Memory
 from serving.services import listener, services, snapshot
 from serving.views import shown
@@ -124,8 +124,11 @@ def _ready(wish: Wish, live: Snapshot) -> str:
             with suppress(Away):
                 cache.call(lambda redis: redis.set_home(*given))
 
-        # The listener need not wait for that.
-        readers.submit(keep)
+        @after_this_request
+        def later(response: Response) -> Response:
+            response.call_on_close(keep)  # the listener need not wait for that
+            return response
+
     return whole
 
 
@@ -139,7 +142,19 @@ def _made(wish: Wish, live: Snapshot, memory: Memory | None) -> dict[str, Any]:
     answer, shelves = services().ladder.home(wish, live, memory)
     picks = [found for shelf in shelves for found in shelf.picks] + answer.picks
     names = shown.named(picks, (shelf.seed for shelf in shelves))
-    return _shown(wish, answer, names) | {"shelves": [shown.shelf(s, names) for s in shelves]}
+    made = _shown(wish, answer, names)
+    # The first shelf most often is the answer itself.
+    made["shelves"] = [
+        {
+            "id": found.id,
+            "title": shown.title(found, names),
+            "songs": made["songs"]
+            if found.picks is answer.picks
+            else shown.listed(found.picks, names),
+        }
+        for found in shelves
+    ]
+    return made
 
 
 def queue(wish: Wish) -> Response:

@@ -36,10 +36,9 @@ def listed(picks: Sequence[Pick], names: Mapping[str, Song]) -> list[dict[str, A
     ]
 
 
-def shelf(found: Shelf, names: Mapping[str, Song]) -> dict[str, Any]:
-    """Return a shelf with its title."""
-    title = TITLES[found.id].format(songs=_titles([found.seed or ""], names) or "it")
-    return {"id": found.id, "title": title, "songs": listed(found.picks, names)}
+def title(found: Shelf, names: Mapping[str, Song]) -> str:
+    """Return the title of a shelf."""
+    return TITLES[found.id].format(songs=_titles([found.seed or ""], names) or "it")
 
 
 def named(picks: Iterable[Pick], seeds: Iterable[str | None] = ()) -> Mapping[str, Song]:
