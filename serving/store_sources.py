@@ -16,7 +16,7 @@ from serving.stores import Stores
 
 SONGS_HELD, SONGS_SECONDS = 60_000, 600.0
 """Titles, and what can be played, change at night; counts of plays may be a little older."""
-NEIGHBOURS_HELD, PLAYS_HELD, PROFILES_HELD = 20_000, 4_000, 4_000
+NEIGHBOURS_HELD, PLAYS_HELD, PROFILES_HELD = 10_000, 4_000, 4_000
 GENERATION_SECONDS = 24 * 3600.0
 """Neighbours and plays belong to a generation and never change: they are read once."""
 
@@ -31,7 +31,7 @@ class StoreSources:
         self._stores = stores
         # As JSON, and as ids beside weights: many objects would take more memory, and time to
         # collect.
-        self._songs: Held[str, bytes] = Held(SONGS_HELD, SONGS_SECONDS)
+        self._songs: Held[str, str] = Held(SONGS_HELD, SONGS_SECONDS)
         self._neighbours: Held[tuple[str, str], Near] = Held(NEIGHBOURS_HELD, GENERATION_SECONDS)
         self._plays: Held[tuple[str, str], Mapping[str, float]] = Held(
             PLAYS_HELD, GENERATION_SECONDS
@@ -101,9 +101,10 @@ class StoreSources:
         return self._stores.mongo.call(lambda m: m.lists.nightly(generation, user_id))
 
     def songs(self, track_ids: Iterable[str]) -> dict[str, Song]:
-        def read(missing: list[str]) -> dict[str, bytes]:
+        def read(missing: list[str]) -> dict[str, str]:
             found = self._stores.mongo.call(lambda m: m.catalogue.songs(missing))
-            return {track_id: orjson.dumps(song) for track_id, song in found.items()}
+            # Decoded, because orjson's bytes keep the 4 KiB that it wrote them into.
+            return {track_id: orjson.dumps(song).decode() for track_id, song in found.items()}
 
         return _parsed(self._songs.read(track_ids, read))
 
@@ -115,7 +116,7 @@ class StoreSources:
         return self._stores.listings.call(lambda c: c.others(wanted, limit))
 
 
-def _parsed(songs: Mapping[str, bytes]) -> dict[str, Song]:
+def _parsed(songs: Mapping[str, str]) -> dict[str, Song]:
     return {track_id: orjson.loads(song) for track_id, song in songs.items()}
 
 

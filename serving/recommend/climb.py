@@ -126,7 +126,7 @@ class Climb:
 
         asked = (vector.tobytes(), limit)
         if asked not in self._found:
-            query = [float(x) for x in vector]
+            query = vector.tolist()
             self._found[asked] = self.reads.ask(
                 "milvus", lambda: sources.nearest(generation, query, limit), exact
             )

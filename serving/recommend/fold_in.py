@@ -11,21 +11,15 @@ from serving.recommend.model import Doubles, Floats, Model
 
 @dataclass(frozen=True)
 class FoldedIn:
-    """A solved listener: the vector (rank), and what is needed to explain a score.
+    """A solved listener: `parts` (rank x plays) is what each of `played` adds to the vector."""
 
-    `played` are the songs that it was solved from, in the order of `vectors` and `confidence`.
-    """
-
-    vector: Doubles
     played: Sequence[str]
-    vectors: Doubles
-    confidence: Doubles
-    system: Doubles
+    parts: Doubles
 
     @cached_property
-    def solved(self) -> Doubles:
-        """Return the system's inverse times each play's vector (rank x plays)."""
-        return np.asarray(np.linalg.solve(self.system, self.vectors.T))
+    def vector(self) -> Doubles:
+        """Return the listener's vector (rank)."""
+        return np.asarray(self.parts.sum(axis=1))
 
     def contributions(self, songs: Floats) -> Doubles:
         """Return how much of each song's score (rows) comes from each play (columns).
@@ -34,7 +28,7 @@ class FoldedIn:
         5 of Hu, Koren and Volinsky, Collaborative Filtering for Implicit Feedback Datasets, ICDM
         2008. A row adds up to the song's inner product with `vector`.
         """
-        return np.asarray((songs @ self.solved) * self.confidence)
+        return np.asarray(songs @ self.parts)
 
 
 def fold_in(model: Model, plays: Mapping[str, float]) -> FoldedIn | None:
@@ -55,8 +49,6 @@ def fold_in(model: Model, plays: Mapping[str, float]) -> FoldedIn | None:
     rank = vectors.shape[1]
     system = model.gramian + (vectors.T * extra) @ vectors
     system[np.diag_indices(rank)] += training.reg * len(known)
-    confidence = 1.0 + extra
-    vector = np.linalg.solve(system, vectors.T @ confidence)
-    return FoldedIn(
-        np.asarray(vector), [track_id for track_id, _ in known], vectors, confidence, system
-    )
+    # For each play alone: their sum is the vector, and W y_j c_j is what reasons are made of.
+    parts = np.linalg.solve(system, vectors.T) * (1.0 + extra)
+    return FoldedIn([track_id for track_id, _ in known], parts)

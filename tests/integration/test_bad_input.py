@@ -15,6 +15,7 @@ from infra.local.processes import members
 from jobs.contract.tokens import listener_token, service_key
 from serving.app import create_app
 from serving.services import EXTENSION
+from serving.worker import READ_SECONDS
 from tests.integration.serving_app import App
 
 OTHER = "somebody-else"
@@ -316,9 +317,8 @@ def test_slow_clients_do_not_keep_others_out(app):
             except OSError:
                 continue
         time.sleep(2)
-    started = time.monotonic()
-    assert requests.get(f"{app.url}/livez", timeout=15).status_code == 200
-    assert time.monotonic() - started < 5
+    # The kernel may have given all of them to one worker: its threads take them in three turns.
+    assert requests.get(f"{app.url}/livez", timeout=3 * READ_SECONDS).status_code == 200
     for sock in slow:
         sock.close()
 
