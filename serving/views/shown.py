@@ -31,7 +31,7 @@ NAMED = 2
 def listed(picks: Sequence[Pick], names: Mapping[str, Song]) -> list[dict[str, Any]]:
     """Return the songs of a list with rank (from 1), score and reason."""
     return [
-        {"rank": rank, "score": found.score, "reason": _why(found.reason, names), **found.song}
+        {"rank": rank, "score": found.score, "reason": _why(found, names), **found.song}
         for rank, found in enumerate(picks, start=1)
     ]
 
@@ -52,9 +52,11 @@ def named(picks: Iterable[Pick], seeds: Iterable[str | None] = ()) -> Mapping[st
         return sources.held(wanted)
 
 
-def _why(reason: Reason | None, names: Mapping[str, Song]) -> dict[str, Any]:
-    reason = reason or Reason("taste")
-    titles = _titles([track_id for track_id, _ in reason.songs][:NAMED], names)
+def _why(found: Pick, names: Mapping[str, Song]) -> dict[str, Any]:
+    reason = found.reason or Reason("taste")
+    # A song that was played speaks for itself most of all, which tells nobody anything.
+    others = [track_id for track_id, _ in reason.songs if track_id != found.track_id]
+    titles = _titles(others[:NAMED], names)
     sentence = SENTENCES[reason.kind] if titles or not reason.songs else SENTENCES["taste"]
     return {
         "kind": reason.kind,
