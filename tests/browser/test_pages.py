@@ -310,25 +310,23 @@ def test_the_budgets(rig: Rig, player: Player, browser: Browser):
     settle(page)
     hosts = {answer.url.split("/")[2] for answer in answers}
     assert hosts <= {rig.url.split("/")[2], rig.stack.settings.s3_endpoint.split("/")[2]}
-    sizes = {a.url.partition("?")[0]: len(a.body()) for a in answers if a.status == 200}
+    # Answers that the page before the reload still asked for have no body any more.
+    own = {a.url.partition("?")[0]: a for a in answers if a.status == 200}
+    sizes = {
+        url: len(answer.body())
+        for url, answer in own.items()
+        if url.endswith((".js", ".css")) or url == f"{rig.url}/"
+    }
     scripts = sum(size for url, size in sizes.items() if url.endswith(".js"))
     styles = sum(size for url, size in sizes.items() if url.endswith(".css"))
     assert 10_000 < scripts <= 60 * 1024
     assert 1_000 < styles <= 20 * 1024
     assert sizes[f"{rig.url}/"] <= 60 * 1024
     assert page.locator("[data-shelf] [data-testid=card]").first.is_visible()
-    shown = [_first_paint(page)]
-    for _ in range(2):  # the best of three: the machine may be busy with something else
-        page.reload()
-        player.cards().first.wait_for()
-        shown.append(_first_paint(page))
-    assert min(shown) <= 1000
-
-
-def _first_paint(page: Page) -> float:
-    """Return the milliseconds until the page showed its first content, the shelves among it."""
-    script = "() => performance.getEntriesByName('first-contentful-paint')[0].startTime"
-    return float(page.evaluate(script))
+    shown = page.evaluate(
+        """() => performance.getEntriesByName('first-contentful-paint')[0].startTime"""
+    )
+    assert shown <= 1000
 
 
 def test_pages_read_without_javascript(rig: Rig, browser: Browser, listener: str, sign_in):
@@ -357,6 +355,8 @@ def test_a_newcomer_signs_in_out_and_erases(rig: Rig, page: Page):
     with page.expect_download() as download:
         page.get_by_role("link", name=re.compile("export|download", re.IGNORECASE)).click()
     assert download.value.path().read_bytes().startswith(b"{")
+    page.evaluate("() => localStorage.setItem('nocturne.searches', '[\"secret\"]')")
     page.get_by_role("button", name=re.compile("sign out", re.IGNORECASE)).click()
     page.wait_for_url("**/signin**")
+    assert page.evaluate("() => localStorage.getItem('nocturne.searches')") is None
     assert "nocturne_token" not in {c["name"] for c in page.context.cookies()}

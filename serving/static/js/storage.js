@@ -1,6 +1,7 @@
-/** What outlives the page: one key, of one version; anything else is discarded. */
+/** What outlives the page: one key, of one version, and what was searched for. */
 
 const KEY = "nocturne.v1";
+export const SEARCHES = "nocturne.searches";
 
 /** @returns {any} */
 export function read() {
@@ -25,7 +26,10 @@ export function watch(act) {
   addEventListener("storage", (event) => event.key === KEY && act(read()));
 }
 
-export const forget = () => localStorage.removeItem(KEY);
+/** The next listener at this browser sees nothing of the last one. */
+export function forget() {
+  for (const key of [KEY, SEARCHES]) localStorage.removeItem(key);
+}
 
 /**
  * A cookie is for what the server must know to draw the page: theme and dial.

@@ -2,10 +2,10 @@
 
 import { ask, coverUrl } from "../api.js";
 import { $, $$, announce, songUrl } from "../dom.js";
+import { SEARCHES } from "../storage.js";
 
 const AFTER_MS = 200;
 const MOST = 7;
-const RECENT_KEY = "nocturne.searches";
 const MOST_RECENT = 6;
 
 /** @param {(url: string) => void} go */
@@ -16,7 +16,7 @@ export function searchBox(go) {
   let timer;
 
   const recent = () =>
-    /** @type {string[]} */ (JSON.parse(localStorage.getItem(RECENT_KEY) ?? "[]"));
+    /** @type {string[]} */ (JSON.parse(localStorage.getItem(SEARCHES) ?? "[]"));
   const close = () => {
     clearTimeout(timer);
     request.abort();
@@ -88,7 +88,7 @@ export function searchBox(go) {
   const leave = (url) => {
     const text = box.value.trim();
     const words = [text, ...recent().filter((old) => old !== text)].filter(Boolean);
-    localStorage.setItem(RECENT_KEY, JSON.stringify(words.slice(0, MOST_RECENT)));
+    localStorage.setItem(SEARCHES, JSON.stringify(words.slice(0, MOST_RECENT)));
     close();
     go(url);
   };

@@ -16,7 +16,6 @@ export function settings(session) {
   };
   const forgetMe = async () => {
     forget();
-    localStorage.removeItem("nocturne.searches");
     await clear().catch(() => {});
   };
   session.addEventListener("prefs", theme);
