@@ -17,8 +17,7 @@ def known_song(track_id: str) -> Song:
             song = found.get(track_id)
     except Away as away:
         held = services().ladder.sources.held([track_id])
-        popular = (s for s in services().models.current().popular if s["track_id"] == track_id)
-        song = held.get(track_id) or next(popular, None)
+        song = held.get(track_id) or services().models.current().popular_songs.get(track_id)
         if song is None:
             raise unavailable(away.part) from None
     if song is None:

@@ -281,7 +281,7 @@ class Climb:
         )
         near = [c for beside in self.neighbours(self._session()[-1:]).values() for c in beside]
         prepared = [*near, *unscored(nightly)]
-        left = without([*prepared, *unscored(self.popular_ids())], excluded)
+        left = without([*prepared, *unscored(self.snapshot.popular_songs)], excluded)
         picks = pick(left, self.reads.songs, self.wish.limit, self._plain_rules())
         if not picks or picks[0].track_id not in dict(prepared):
             return None
@@ -294,7 +294,7 @@ class Climb:
 
     def _popular(self, excluded: frozenset[str], fallback: str | None) -> Answer:
         """Rank the popular songs, with fresh metadata where MongoDB answers."""
-        left = without(unscored(self.popular_ids()), excluded)
+        left = without(unscored(self.snapshot.popular_songs), excluded)
         picks = pick(left, self.reads.songs, self.wish.limit, self._plain_rules())
         picks = [found.because(Reason("popular")) for found in picks]
         strategy = "popular_memory" if "mongodb" in self.reads.degraded else "popular"
@@ -323,10 +323,6 @@ class Climb:
 
     def _plain_rules(self) -> Rules:
         return self.rules(queue=bool(self.wish.row), before=self._row())
-
-    def popular_ids(self) -> Iterator[str]:
-        """Yield the popular songs, the most played first."""
-        return iter(self.snapshot.popular_songs)
 
     def told(self, strategy: str, picks: list[Pick], fallback: str | None = None) -> Answer:
         """Return an answer of this snapshot, with the stores that were away so far."""

@@ -100,6 +100,7 @@ def _new(climb: Climb, listed: frozenset[str]) -> Shelf | None:
 
 
 def _popular(climb: Climb, listed: frozenset[str]) -> Shelf:
-    left = without(unscored(climb.popular_ids()), listed)
-    picks = pick(left, songs_of(climb.snapshot.popular_songs), SHELF_SONGS, climb.rules())
+    popular = climb.snapshot.popular_songs
+    left = without(unscored(popular), listed)
+    picks = pick(left, songs_of(popular), SHELF_SONGS, climb.rules())
     return Shelf("popular", [found.because(Reason("popular")) for found in picks])

@@ -310,15 +310,18 @@ def test_slow_clients_do_not_keep_others_out(app):
         sock.sendall(b"GET /livez HTTP/1.1\r\nHost: x\r\nX-Slow: ")
     time.sleep(1)
     began = time.monotonic()
-    while time.monotonic() - began < 14:
+    # The kernel may give all of them to one worker, whose threads then take them in three turns:
+    # in the third, some of its threads are free.
+    while time.monotonic() - began < 2 * (READ_SECONDS + 1) + 1:
         for sock in slow:
             try:
                 sock.sendall(b"a")
             except OSError:
                 continue
         time.sleep(2)
-    # The kernel may have given all of them to one worker: its threads take them in three turns.
-    assert requests.get(f"{app.url}/livez", timeout=3 * READ_SECONDS).status_code == 200
+    started = time.monotonic()
+    assert requests.get(f"{app.url}/livez", timeout=15).status_code == 200
+    assert time.monotonic() - started < 5
     for sock in slow:
         sock.close()
 
