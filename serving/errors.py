@@ -71,7 +71,7 @@ def init_errors(app: Flask) -> None:
     app.after_request(_sign_answer)
     app.register_error_handler(Problem, _answer)
     app.register_error_handler(Away, lambda away: _answer(unavailable(away.part)))
-    app.register_error_handler(HTTPException, _http_error)
+    app.register_error_handler(HTTPException, http_error)
     app.register_error_handler(Exception, _unforeseen)
 
 
@@ -105,7 +105,8 @@ def _answer(problem: Problem) -> Response:
     return response
 
 
-def _http_error(error: HTTPException) -> Response:
+def http_error(error: HTTPException) -> Response:
+    """Return an error of the framework as a problem."""
     status = HTTPStatus(error.code or HTTPStatus.INTERNAL_SERVER_ERROR)
     if status == HTTPStatus.REQUEST_ENTITY_TOO_LARGE:
         _read_on()

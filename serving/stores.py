@@ -1,6 +1,5 @@
 """The stores behind their circuits."""
 
-import logging
 from dataclasses import dataclass
 
 from jobs.contract.settings import Settings
@@ -69,8 +68,6 @@ class Stores:
 
 def stores_of(settings: Settings) -> Stores:
     """Return the stores of a deployment; nothing is connected yet."""
-    # It writes a traceback for every failed call; Part says once that Milvus is away.
-    logging.getLogger("pymilvus").setLevel(logging.CRITICAL)
     wait = settings.store_timeout_ms
 
     def mongo() -> Mongo:

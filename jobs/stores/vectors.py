@@ -1,5 +1,6 @@
 """Milvus: one collection of item vectors per generation."""
 
+import logging
 from collections.abc import Iterable
 from itertools import islice
 from typing import Any
@@ -16,6 +17,9 @@ AWAY = (MilvusException, RpcError)
 INSERT_BATCH = 2000
 EF = 128
 NPROBE = 64
+
+# It writes a traceback for every failed call, whose error its caller gets anyway.
+logging.getLogger("pymilvus").setLevel(logging.CRITICAL)
 
 
 class Vectors:

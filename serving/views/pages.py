@@ -11,10 +11,11 @@ from urllib.parse import quote, urlencode
 from uuid import uuid4
 
 from flask import Blueprint, Response, render_template, request
+from werkzeug.exceptions import NotFound
 
 from serving import pages
 from serving.catalogue import known_song
-from serving.errors import Problem, unavailable
+from serving.errors import Problem, http_error, unavailable
 from serving.pages import Shown
 from serving.recommend.climb import Wish
 from serving.recommend.sources import Away
@@ -65,8 +66,7 @@ def search() -> Response:
 
     This blueprint comes before the one of the songs, whose `/search` it stands before.
     """
-    accepted = request.accept_mimetypes
-    if not accepted.accept_html or accepted["text/html"] <= accepted["application/json"]:
+    if not _prefers_html():
         response = songs.search()
         response.vary.add("Accept")
         return response
@@ -131,6 +131,20 @@ def signin() -> Response:
     return _page("signin.html", "Sign in", **made)
 
 
+@bp.app_errorhandler(NotFound)
+def no_such_page(error: NotFound) -> Response:
+    """Show that nothing is at an address; whoever does not prefer HTML gets a problem."""
+    if not _prefers_html():
+        return http_error(error)
+    detail = "Nothing is at this address."
+    return _missing(Problem(HTTPStatus.NOT_FOUND, detail), "page")
+
+
+def _prefers_html() -> bool:
+    accepted = request.accept_mimetypes
+    return accepted["text/html"] > accepted["application/json"]
+
+
 def _listener() -> str | None:
     """Return who is signed in; a token that is no longer good is nobody's."""
     try:
@@ -146,8 +160,8 @@ def _to_signin() -> Response:
     return _private(Response(status=HTTPStatus.SEE_OTHER, headers=headers))
 
 
-def _missing(problem: Problem) -> Response:
-    titles = {HTTPStatus.NOT_FOUND: "There is no such song"}
+def _missing(problem: Problem, what: str = "song") -> Response:
+    titles = {HTTPStatus.NOT_FOUND: f"There is no such {what}"}
     title = titles.get(problem.status, "This does not work just now")
     response = _page("missing.html", title, detail=problem.detail)
     response.status_code = problem.status

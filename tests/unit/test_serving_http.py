@@ -70,6 +70,10 @@ def test_is_not_ready_with_nothing_to_serve(client):
 
 def test_what_is_not_there(client):
     assert problem(client.get("/nothing"), 404)["instance"] == "/nothing"
+    for path in ("/nothing", "/song/"):
+        page = client.get(path, headers={"Accept": "text/html,application/xhtml+xml,*/*;q=0.8"})
+        assert (page.status_code, page.mimetype) == (404, "text/html")
+        assert "<h1>There is no such page</h1>" in page.text
 
 
 def test_wrong_method(client):

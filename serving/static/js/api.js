@@ -15,7 +15,8 @@ export class ApiError extends Error {
  * @param {string} path
  * @param {unknown} [body] sent as JSON
  * @param {{timeout?: number, signal?: AbortSignal, keepalive?: boolean}} [options] timeout in ms
- * @returns {Promise<any>} the JSON of the answer, null for one without
+ * @returns {Promise<any>} the JSON of the answer, null for one without; the window hears
+ *   `unauthorized` when the cookie is good no more
  * @throws {ApiError}
  */
 export async function ask(method, path, body, options = {}) {
@@ -36,8 +37,10 @@ export async function ask(method, path, body, options = {}) {
     const response = await fetch(path, init);
     if (response.ok) return response.status === 204 ? null : await response.json();
     const problem = await response.json().catch(() => ({}));
+    if (response.status === 401) dispatchEvent(new Event("unauthorized"));
+    const detail = response.status === 401 ? "sign in again" : problem.detail;
     const retry = retryAfter(response.headers.get("Retry-After"), Date.now());
-    throw new ApiError(response.status, problem.detail ?? response.statusText, retry);
+    throw new ApiError(response.status, detail ?? response.statusText, retry);
   } catch (error) {
     if (error instanceof ApiError || options.signal?.aborted) throw error;
     throw new ApiError(0, navigator.onLine ? "the server does not answer" : "you are offline");

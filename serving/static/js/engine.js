@@ -118,7 +118,7 @@ export class Engine {
     this.wanted = false;
     this.rest();
     this.active.pause();
-    if (this.source) this.show("paused");
+    this.show(this.source ? "paused" : "idle");
   }
 
   stop() {

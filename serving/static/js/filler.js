@@ -51,7 +51,7 @@ export class Filler {
         await Promise.race([this.session.writes, sleep(WRITES_FIRST_MS)]);
         const answer = await this.ask(replace, this.request.signal);
         if (turn !== this.turn) return;
-        if (this.take(answer, replace)) return this.state(false, false);
+        if (answer && this.take(answer, replace)) return this.state(false, false);
         break;
       } catch {
         if (turn !== this.turn) return;
@@ -61,15 +61,19 @@ export class Filler {
     this.state(false, true);
   }
 
-  /** @param {boolean} replace @param {AbortSignal} signal */
-  ask(replace, signal) {
+  /**
+   * @param {boolean} replace @param {AbortSignal} signal
+   * @returns {Promise<any>} null where nothing is known to go by
+   */
+  async ask(replace, signal) {
     const { queue, config, prefs } = this.session;
     const current = queue.current?.track_id;
     const recent = queue.recent();
     const queued = replace ? queue.mine.map((e) => e.track_id).slice(0, 100) : queue.queued();
     const options = { signal, timeout: ANSWER_WITHIN_MS };
-    if (!config.signed_in) {
+    if (!config.signed_in || this.session.expired) {
       const songs = [...recent, current].filter(Boolean).slice(-200);
+      if (!songs.length) return null;
       return ask("POST", "/recommend/session", { songs, queued, n: ASK_FOR }, options);
     }
     const familiar = prefs.familiar ?? undefined;

@@ -19,6 +19,7 @@ export function begin(session) {
     if (session.behind && !engine.wanted && !document.hidden) restore(session, storage.read());
   };
   addEventListener("focus", goAlong);
+  addEventListener("unauthorized", () => signedOut(session));
   setInterval(flush, FLUSH_EVERY_MS);
   addEventListener("online", () => {
     outbox.notBefore = 0;
@@ -36,6 +37,18 @@ export function begin(session) {
   });
   flush();
   if (config.signed_in) session.choices.read();
+}
+
+/** Goes on as for a stranger; the outbox keeps what is played. @param {Session} session */
+function signedOut(session) {
+  if (session.expired || !session.config.signed_in) return;
+  session.expired = true;
+  const here = encodeURIComponent(location.pathname + location.search);
+  session.notify(
+    "You are signed out. Sign in again, and what you play now counts too.",
+    () => location.assign(`/signin?next=${here}`),
+    "Sign in",
+  );
 }
 
 /** One player at a time: who begins takes the lock, and the one that had it pauses. */

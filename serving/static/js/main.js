@@ -25,25 +25,25 @@ const session = new Session(JSON.parse($("#config").textContent), $$("audio[id]"
 const router = createRouter(() => mount());
 const cards = shelves(session, router);
 const page = settings(session);
+const panel = queuePanel(session);
+const box = searchBox(router.go);
 
 /** @type {Record<string, (element?: any) => any>} what `data-do` names */
 const acts = {
   ...bar(session),
-  ...queuePanel(session),
+  ...panel.acts,
   ...cards.acts,
   ...page.acts,
   why: why(session, cards.choices.less),
 };
 
 function mount() {
-  cards.mount();
-  page.mount();
+  for (const view of [cards, page, panel, box]) view.mount();
 }
 
 toasts(session);
 mediaSession(session);
 keys(session, acts);
-searchBox(router.go);
 document.addEventListener("click", (event) => {
   const button = /** @type {any} */ (event.target).closest("[data-do]");
   acts[button?.dataset.do]?.(button);

@@ -45,6 +45,7 @@ export class Session extends EventTarget {
     this.saved = 0;
     this.owner = false;
     this.behind = false; // another tab has written since
+    this.expired = false; // the cookie is good no more
     this.status = "";
     /** @type {Promise<unknown>} what the recommender should know before it is asked again */
     this.writes = Promise.resolve();
@@ -238,9 +239,9 @@ export class Session extends EventTarget {
     this.changed("state");
   }
 
-  /** @param {string} text @param {() => void} [undo] */
-  notify(text, undo) {
-    this.dispatchEvent(new CustomEvent("notice", { detail: { text, undo } }));
+  /** @param {string} text @param {() => void} [act] what can be done about it @param {string} [label] */
+  notify(text, act, label = "Undo") {
+    this.dispatchEvent(new CustomEvent("notice", { detail: { text, act, label } }));
   }
 
   /** @param {Kind} kind */

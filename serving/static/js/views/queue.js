@@ -44,7 +44,7 @@ export function queuePanel(session) {
   const note = () => {
     if (!prefs.autoplay)
       return queue.mine.length ? "Your queue plays, then playback stops." : "Playback stops here.";
-    if (filler.failed) return "No new recommendations could be had.";
+    if (filler.failed && queue.current) return "No new recommendations could be had.";
     if (!queue.current) return "Play a song, and what fits comes next.";
     return filler.note;
   };
@@ -128,11 +128,18 @@ export function queuePanel(session) {
   session.addEventListener("prefs", drawPrefs);
 
   return {
-    queue: toggle,
-    clear: () => {
-      queue.mine = [];
-      session.edited();
+    /** Another page is shown: a sheet that covers it goes. */
+    mount: () => {
+      if (!panel.hidden && narrow.matches) toggle();
     },
-    refill: () => session.filler.fill(),
+    acts: {
+      queue: toggle,
+      clear: () => {
+        queue.mine = [];
+        session.edited();
+        $("h2", panel).focus();
+      },
+      refill: () => session.filler.fill(),
+    },
   };
 }

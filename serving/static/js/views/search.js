@@ -14,6 +14,7 @@ export function searchBox(go) {
   let request = new AbortController();
   /** @type {ReturnType<typeof setTimeout> | undefined} */
   let timer;
+  let typed = false; // since the page was shown
 
   const recent = () =>
     /** @type {string[]} */ (JSON.parse(localStorage.getItem(SEARCHES) ?? "[]"));
@@ -89,11 +90,13 @@ export function searchBox(go) {
     const text = box.value.trim();
     const words = [text, ...recent().filter((old) => old !== text)].filter(Boolean);
     localStorage.setItem(SEARCHES, JSON.stringify(words.slice(0, MOST_RECENT)));
+    typed = false;
     close();
     go(url);
   };
 
   box.addEventListener("input", () => {
+    typed = true;
     clearTimeout(timer);
     timer = setTimeout(suggest, AFTER_MS);
   });
@@ -117,4 +120,13 @@ export function searchBox(go) {
     const url = event.target.closest("[data-url]")?.dataset.url;
     if (url) leave(url);
   });
+  return {
+    /** Another page is shown: the box says what it was searched for. */
+    mount: () => {
+      if (typed && document.activeElement === box) return;
+      const { pathname, search } = location;
+      box.value = (pathname === "/search" && new URLSearchParams(search).get("q")) || "";
+      typed = false;
+    },
+  };
 }

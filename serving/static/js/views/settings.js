@@ -74,6 +74,8 @@ export function settings(session) {
         }
         session.choices.note(`${scope}:${id}`, null);
         button.closest("li").remove();
+        $("#choices").focus();
+        $("#no-choices").hidden = $(".choices li") !== null;
         session.notify("Taken back");
       },
     },

@@ -39,7 +39,7 @@ export function shelves(session, router) {
     const wanted = before === value ? null : value;
     if (!(await session.choices.choose(song, wanted, scope))) return;
     const undo = () => session.choices.choose(song, before, scope);
-    session.notify(wanted ? said : "Taken back", value === "love" ? undefined : undo);
+    session.notify(wanted ? said : "Taken back", undo);
   };
   /** @type {Record<string, (song: Found) => Promise<void>>} */
   const choices = {

@@ -26,8 +26,10 @@ export function why(session, less) {
     const own = origin === "manual" || origin === "search" || origin === "link";
     const unknown = own ? "You chose this song yourself." : "The reason is not known.";
     $(".lead", dialog).textContent = fallback ?? reason?.text ?? unknown;
+    // That one played the song itself is no news.
+    const others = (reason?.songs ?? []).filter((song) => song.track_id !== shown?.track_id);
     $(".shares", dialog).replaceChildren(
-      ...(reason?.songs ?? []).map(({ title, share }) => {
+      ...others.map(({ title, share }) => {
         const item = document.createElement("li");
         const name = Object.assign(document.createElement("bdi"), {
           textContent: title ?? "A song",
