@@ -163,7 +163,7 @@ def test_targets_are_large_enough(player: Player):
     player.open_queue()
     player.smart()
     small = player.page.evaluate(
-        """() => [...document.querySelectorAll('button, .card a, #bar a, .top a, input[type=checkbox]')]
+        """() => [...document.querySelectorAll('button, :is(.card, #bar, .top) a, [type=checkbox]')]
         .filter(e => e.checkVisibility() && !e.closest('dialog'))
         .map(e => [e.outerHTML.slice(0, 120), e.getBoundingClientRect()])
         .filter(([, b]) => b.width && (b.width < 24 || b.height < 24)).map(([html]) => html)"""
