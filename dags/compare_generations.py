@@ -4,7 +4,7 @@ Trigger it with `a` and `b`, or without for what is live (or was live before) an
 The page is `models/<b>/compare_<a>.html` in the lake: what came, what went, and whose songs they
 are. The log has the table.
 
-If it fails: infra/runbooks/compare_generations.md.
+If it fails: [infra/runbooks/compare_generations.md](/nocturne/runbooks/compare_generations.md).
 """
 
 from airflow.sdk import DAG, Param

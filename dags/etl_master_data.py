@@ -6,7 +6,7 @@ row with its reason in `master/songs_rejected` and `master/users_rejected`. A re
 nothing, and the play counts of songs are never touched. `playable` then writes down which songs
 have audio in the media bucket: the others are left out of queues and lists.
 
-If it fails: infra/runbooks/etl_master_data.md.
+If it fails: [infra/runbooks/etl_master_data.md](/nocturne/runbooks/etl_master_data.md).
 """
 
 from airflow.sdk import DAG

@@ -4,7 +4,7 @@ Daily at 00:30 UTC, before the ETL and training. `pause` holds the stream and `r
 go on, also when a step failed; should both be lost, the hold ends by itself. Every step can be
 repeated and then changes nothing.
 
-If it fails: infra/runbooks/maintain_lake.md.
+If it fails: [infra/runbooks/maintain_lake.md](/nocturne/runbooks/maintain_lake.md).
 """
 
 from airflow.sdk import DAG

@@ -7,7 +7,8 @@ for some home pages before the one pointer is switched, and old generations beyo
 removed last. By hand: give the id of a generation that is in the lake and passed the gate. To go
 back to an earlier one, see the DAG `rollback`.
 
-If it fails: infra/runbooks/rebuild_index.md. What was live before still is.
+If it fails: [infra/runbooks/rebuild_index.md](/nocturne/runbooks/rebuild_index.md).
+What was live before still is.
 """
 
 from airflow.sdk import DAG, Asset, Param, task

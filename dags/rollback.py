@@ -5,7 +5,8 @@ for any that is still kept. It is checked and asked for over the app first, then
 is switched; serving follows within two seconds. Nothing is deleted, and the generation that was
 left is not published again by itself: tonight's `train_als` publishes a new one.
 
-If it fails: infra/runbooks/rollback.md. What was live before still is.
+If it fails: [infra/runbooks/rollback.md](/nocturne/runbooks/rollback.md).
+What was live before still is.
 """
 
 from airflow.sdk import DAG, Param

@@ -4,7 +4,7 @@ Trigger it with `action` stop: the driver ends its batch, lets go of the lake an
 also over restarts of any part, until it is triggered with start. Events wait in Kafka meanwhile,
 for as long as the topic keeps them.
 
-If it fails: infra/runbooks/stream_control.md.
+If it fails: [infra/runbooks/stream_control.md](/nocturne/runbooks/stream_control.md).
 """
 
 from airflow.sdk import DAG, Param

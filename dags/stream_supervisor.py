@@ -6,7 +6,7 @@ frozen, on messages that wait without progress, on a lag that grows and on a sec
 with a restart, each after a longer pause than the one before, and an alert. Clearing or failing
 a run never touches a healthy driver. To stop the stream on purpose: the DAG `stream_control`.
 
-If it fails: infra/runbooks/stream_supervisor.md.
+If it fails: [infra/runbooks/stream_supervisor.md](/nocturne/runbooks/stream_supervisor.md).
 """
 
 import pendulum

@@ -11,7 +11,7 @@ stays; the Param `override` lets a person overrule it. With NOCTURNE_REQUIRE_APP
 must also approve. What passed is announced as an event of the asset `generation`, on which
 `rebuild_index` publishes it.
 
-If it fails: infra/runbooks/train_als.md.
+If it fails: [infra/runbooks/train_als.md](/nocturne/runbooks/train_als.md).
 """
 
 from datetime import timedelta

@@ -6,7 +6,7 @@ every week. `tune` tries parameters on the exam of the nightly evaluation and wr
 with it; only when that generation passes the gate do nightly trainings use the new parameters.
 A repeat goes on where it was.
 
-If it fails: infra/runbooks/tune_als.md.
+If it fails: [infra/runbooks/tune_als.md](/nocturne/runbooks/tune_als.md).
 """
 
 from datetime import timedelta

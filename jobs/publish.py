@@ -51,12 +51,19 @@ class Publisher:
         """Return what is live."""
         return self._generations.live().generation
 
-    def roll_back(self, to: str | None, reason: str, by: str) -> list[str]:
+    def roll_back(
+        self, to: str | None, reason: str, by: str, expected: str | None = None
+    ) -> list[str]:
         """Make an earlier generation live (None: what was live before), for a reason.
 
-        Raises NotPublished where there is none to go back to.
+        Raises NotPublished where there is none to go back to, or where another one is live
+        than whoever decided it saw (`expected`).
         """
         pointer = self._generations.settle()
+        if expected and pointer.generation != expected:
+            raise NotPublished(
+                f"nothing was rolled back: {pointer.generation} is live now, not {expected}"
+            )
         earlier = [g for g in self._generations.servable() if g != pointer.generation]
         if to is None and not earlier:
             raise NotPublished(f"there is nothing to go back to: only {pointer.generation} is kept")

@@ -34,6 +34,9 @@ def main(argv: list[str] | None = None) -> int:
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
     parser.add_argument("--to", type=generation_id, help="default: what was live before")
+    parser.add_argument(
+        "--expect", metavar="LIVE", type=generation_id, help="only while this one is live"
+    )
     parser.add_argument("--list", action="store_true", help="only show what can be live")
     parser.add_argument("--reason", default="", help="kept with the generations")
     parser.add_argument("--by", default=getpass.getuser(), help="who rolls back (this user)")
@@ -44,7 +47,7 @@ def main(argv: list[str] | None = None) -> int:
             print(*kept(settings), sep="\n")
             return 0
         with stores_named(), closing(Publisher(settings)) as publisher:
-            for warning in publisher.roll_back(args.to, args.reason, args.by):
+            for warning in publisher.roll_back(args.to, args.reason, args.by, args.expect):
                 print(f"rollback: warning: {warning}; the next run tries again", file=sys.stderr)
     except NocturneError as error:
         print(f"rollback: {error}", file=sys.stderr)

@@ -13,10 +13,11 @@ from jobs.contract.settings import Settings
 from jobs.stores import lake
 from jobs.stores.alerts import Alerts
 from jobs.stores.checkpoint import Checkpoint, Plan
+from jobs.stores.event_counts import EventCounts
 from jobs.stores.lease import Lease
 from jobs.stores.play_counts import PlayCounts
 from jobs.stores.stream_health import StreamHealth
-from jobs.stream.counts import plays_per_day
+from jobs.stream.counts import events_per_hour, plays_per_day
 from jobs.stream.parse import parse_messages
 from jobs.stream.validate import accepted, refused
 
@@ -34,6 +35,7 @@ class Batches:
         self._lease = lease
         self._health = StreamHealth(settings)
         self._counts = PlayCounts(settings)
+        self._events = EventCounts(settings)
 
     def write(self, kept: DataFrame, batch: int) -> None:
         """Write one micro-batch: `kept` has the rows of `drop_repeats`."""
@@ -90,9 +92,13 @@ class Batches:
         return parsed.join(kept.select(*PLACE), PLACE, "left_anti").select(*kept.columns)
 
     def _count(self, events: DataFrame, app_id: str, batch: int) -> None:
+        now = datetime.now(UTC)
         plays = [(r.track_id, r.date, r.plays) for r in plays_per_day(events).collect()]
         if plays:
-            self._counts.add(plays, app_id, batch, datetime.now(UTC).date())
+            self._counts.add(plays, app_id, batch, now.date())
+        hours = [tuple(row) for row in events_per_hour(events).collect()]
+        if hours:
+            self._events.add(hours, app_id, batch, now)
 
     def _tell_of_holes(self, batch: int, messages: int) -> None:
         said = f"batch {batch}: Kafka did not give {messages} of its messages"

@@ -40,6 +40,12 @@ CIRCUIT = Gauge(
     ["store"],
     multiprocess_mode="livesum",
 )
+SERVED = Gauge(
+    "nocturne_generation_workers",
+    "Workers that serve a generation.",
+    ["generation"],
+    multiprocess_mode="livesum",
+)
 GENERATION_SECONDS = Gauge(
     "nocturne_generation_age_seconds",
     "Since the live generation was published.",

@@ -14,6 +14,7 @@ from cachetools import LRUCache
 
 from jobs.contract.generations import State
 from jobs.stores.generations import Pointer
+from serving.metrics import SERVED
 from serving.recommend.listener import Snapshot
 from serving.recommend.model import Model, Training
 from serving.recommend.ranking import MAX_LOOK_UP
@@ -114,6 +115,9 @@ class ModelStore:
             found = self._stores.mongo.call(find)
             snapshot = self._whole(live.generation, live.published_at, found)
             self._popular_due = time.monotonic() + POPULAR_SECONDS
+            if self._snapshot is not None:
+                SERVED.labels(str(self._snapshot.generation)).set(0)
+            SERVED.labels(str(snapshot.generation)).set(1)
             self._snapshot = snapshot
 
     def _whole(self, generation: str | None, at: datetime | None, found: Any) -> Snapshot:

@@ -26,11 +26,12 @@ class Airflow:
         login = {"username": user, "password": password}
         answer = requests.post(f"{url}/auth/token", json=login, timeout=30)
         answer.raise_for_status()
+        self.token = str(answer.json()["access_token"])
         self._session = requests.Session()
         # Asset events are answered with 500 while a run that they caused has no start date yet.
         again = Retry(total=5, backoff_factor=0.5, status_forcelist=[500, 502, 503, 504])
         self._session.mount("http://", HTTPAdapter(max_retries=again))
-        self._session.headers["Authorization"] = f"Bearer {answer.json()['access_token']}"
+        self._session.headers["Authorization"] = f"Bearer {self.token}"
 
     def request(self, method: str, path: str, **options: Any) -> requests.Response:
         """Call the API; `path` is relative to /api/v2."""

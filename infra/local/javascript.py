@@ -1,4 +1,4 @@
-"""`make check`: the player's JavaScript, its types in JSDoc by TypeScript, the rest by Biome."""
+"""`make check`: our JavaScript, its types in JSDoc by TypeScript, the rest by Biome."""
 
 import os
 import subprocess
@@ -6,7 +6,7 @@ import sys
 
 from infra.local.install import JAVASCRIPT, ROOT, VENV, javascript_tools
 
-SOURCES = "serving/static/js"
+SOURCES = ["serving/static/js", "plugins/page_files/page.js"]
 
 
 def main() -> int:
@@ -19,7 +19,7 @@ def main() -> int:
     path = {"PATH": f"{VENV / 'bin'}:{os.environ['PATH']}"}
     checks = [
         subprocess.run([*command, *more], cwd=ROOT, env=os.environ | path).returncode
-        for command, more in zip(commands, ([], [SOURCES]), strict=True)
+        for command, more in zip(commands, ([], SOURCES), strict=True)
     ]
     return 1 if any(checks) else 0
 

@@ -1,16 +1,19 @@
 """`make screenshots`: pictures of every screen of the player, small and large, light and dark.
 
-Of the running stack, as the listener LISTENER sees it. They go to infra/docs/screenshots.
+Of the running stack, as the listener LISTENER sees it, and of the operator's page. They go to
+infra/docs/screenshots.
 """
 
 import os
 import sys
 from collections.abc import Callable
+from pathlib import Path
 
-from playwright.sync_api import Error, Page, sync_playwright
+from playwright.sync_api import BrowserContext, Error, Page, sync_playwright
 
 from infra.local import stack
-from infra.local.config import HOST, environment, load_local
+from infra.local.airflow_client import Airflow
+from infra.local.config import HOST, environment, load_local, stack_secrets
 from infra.local.install import ROOT, browser
 from jobs.contract.errors import NocturneError
 from jobs.contract.settings import load_settings
@@ -57,6 +60,21 @@ def song(page: Page, url: str) -> None:
     page.wait_for_url("**/song/**")
 
 
+def roll_back(page: Page, url: str) -> None:
+    """Open the operator's page and the dialog that rolls back, where there is a choice."""
+    operators(page, url)
+    buttons = page.locator("#card-live button")
+    if buttons.count():
+        buttons.first.click()
+
+
+def operators(page: Page, url: str) -> None:
+    """Open the operator's page."""
+    page.goto(f"{url}/nocturne/")
+    for card in page.locator(".card").all():
+        card.locator(".age", has_text="ago").wait_for()
+
+
 SCREENS: dict[str, Callable[[Page, str], None]] = {
     "home": visit("/"),
     "playing": playing,
@@ -68,6 +86,10 @@ SCREENS: dict[str, Callable[[Page, str], None]] = {
     "missing": visit("/song/no-such-song"),
     "settings": visit("/settings"),
     "sign-in": visit("/signin"),
+}
+OPERATORS: dict[str, Callable[[Page, str], None]] = {
+    "operators": operators,
+    "operators-rollback": roll_back,
 }
 
 
@@ -81,15 +103,21 @@ def main() -> int:
             raise NocturneError("there is no Chromium: install your distribution's package")
         os.environ.update(environment(local))
         token = listener_token(load_settings(), LISTENER)
-        take(f"http://{HOST}:{local.app_port}", token)
+        airflow = f"http://{HOST}:{local.airflow_port}"
+        admin = Airflow(airflow, "admin", stack_secrets(local.state)["airflow_admin"]).token
+        take(f"http://{HOST}:{local.app_port}", token, airflow, admin)
     except (NocturneError, Error) as error:
         print(f"screenshots: ERROR: {error}", file=sys.stderr)
         return 1
     return 0
 
 
-def take(url: str, token: str) -> None:
+def take(app: str, listener: str, airflow: str, admin: str) -> None:
     """Take a picture of every screen at every size in every scheme."""
+    doors = [
+        (app, {"name": "nocturne_token", "value": listener, "url": app}, SCREENS),
+        (airflow, {"name": "_token", "value": admin, "url": airflow}, OPERATORS),
+    ]
     FOLDER.mkdir(parents=True, exist_ok=True)
     # Chromium refuses to run as root inside its own sandbox.
     options = ["--no-sandbox"] if os.geteuid() == 0 else []
@@ -97,22 +125,28 @@ def take(url: str, token: str) -> None:
         chromium = playwright.chromium.launch(executable_path=browser(), args=options)
         for width, size in SIZES.items():
             for scheme in SCHEMES:
-                for name, show in SCREENS.items():
-                    context = chromium.new_context(
-                        viewport=size,  # type: ignore[arg-type]
-                        color_scheme=scheme,  # type: ignore[arg-type]
-                    )
-                    if name != "sign-in":
-                        cookie = {"name": "nocturne_token", "value": token, "url": url}
-                        context.add_cookies([cookie])  # type: ignore[list-item]
-                    page = context.new_page()
-                    show(page, url)
-                    page.wait_for_load_state("networkidle")
-                    page.wait_for_timeout(300)
-                    page.screenshot(path=FOLDER / f"{name}-{width}-{scheme}.png")
-                    context.close()
+                for url, cookie, screens in doors:
+                    for name, show in screens.items():
+                        context = chromium.new_context(
+                            viewport=size,  # type: ignore[arg-type]
+                            color_scheme=scheme,  # type: ignore[arg-type]
+                        )
+                        if name != "sign-in":
+                            context.add_cookies([cookie])  # type: ignore[list-item]
+                        _shoot(context, FOLDER / f"{name}-{width}-{scheme}.png", show, url)
                 print(f"screenshots: {width} {scheme}", flush=True)
         chromium.close()
+
+
+def _shoot(
+    context: BrowserContext, path: Path, show: Callable[[Page, str], None], url: str
+) -> None:
+    page = context.new_page()
+    show(page, url)
+    page.wait_for_load_state("networkidle")
+    page.wait_for_timeout(300)
+    page.screenshot(path=path)
+    context.close()
 
 
 if __name__ == "__main__":

@@ -20,6 +20,12 @@ class Source(StrEnum):
     REAL_USER = "real_user"
 
 
+ORIGINS = (
+    *("shelf:made_for_you", "shelf:because", "shelf:new_for_you", "shelf:popular"),
+    *("shelf:continue", "shelf:similar", "manual", "smart", "search", "link"),
+)
+"""Where the songs of our own player come from; another player may have other words."""
+
 MAX_TRACK_SECONDS = 24 * 3600
 MAX_MESSAGE_BYTES = 64 * 1024
 MAX_ID_LENGTH = 128

@@ -12,9 +12,9 @@ from pymongo import ReplaceOne, UpdateOne
 from pymongo.collection import Collection
 
 from jobs.contract import names
-from jobs.contract.errors import LeaseLost
 from jobs.contract.settings import Settings
-from jobs.stores.documents import BATCH, Document, bulk_write, database, in_batches
+from jobs.stores.documents import Document, bulk_write, database, in_batches
+from jobs.stores.once import has_counted, replace_once
 
 KEPT_DAYS = 30
 """Longer than events may be late, so that a late one still counts on its own day."""
@@ -36,28 +36,18 @@ class PlayCounts:
     def add(self, plays: Iterable[DayPlays], app_id: str, batch: int, today: date) -> None:
         """Add one micro-batch's plays, once, however often it is repeated, and refresh its songs.
 
-        Each document names the batch that changed it last, and a batch that is not newer
-        changes nothing. A new `app_id` (after a lost checkpoint) starts over at batch 0.
         Raises LeaseLost when another writer changed a document meanwhile.
         """
         by_track: dict[str, dict[str, int]] = defaultdict(dict)
         for track, day, count in plays:
             by_track[track][day.isoformat()] = count
         counts = {d["_id"]: d for d in self._find(self._counts, sorted(by_track))}
-        changes = []
-        for track, days in by_track.items():
-            old = counts.get(track)
-            if old and old["app_id"] == app_id and old["batch"] >= batch:
-                continue
-            counts[track] = _with_plays(old or {"_id": track, "older": 0, "days": {}}, days) | {
-                "app_id": app_id,
-                "batch": batch,
-            }
-            # Equalities alone: with an $or beside the id some servers read every document.
-            as_read = {"app_id": old["app_id"], "batch": old["batch"]} if old else {}
-            changes.append(ReplaceOne({"_id": track} | as_read, counts[track], upsert=not old))
-        if _written(self._counts, changes) < len(changes):
-            raise LeaseLost(f"another writer changed play counts during batch {batch}")
+        changed = {
+            track: _with_plays(counts.get(track) or {"_id": track, "older": 0, "days": {}}, days)
+            for track, days in by_track.items()
+            if not has_counted(counts.get(track), app_id, batch)
+        }
+        counts |= replace_once(self._counts, counts, changed, app_id, batch)
         self._set_songs({track: _totals(counts[track], today) for track in by_track})
 
     def set_all(self, plays: Iterable[DayPlays], today: date, app_id: str, batch: int) -> int:
@@ -111,14 +101,6 @@ class PlayCounts:
     def _find(collection: Collection[Document], ids: list[str]) -> Iterator[Document]:
         for some in in_batches(ids, IDS_PER_QUERY):
             yield from collection.find({"_id": {"$in": some}})
-
-
-def _written(collection: Collection[Document], changes: list[ReplaceOne[Document]]) -> int:
-    done = 0
-    for some in in_batches(changes, BATCH):
-        result = collection.bulk_write(some, ordered=False)
-        done += result.matched_count + result.upserted_count
-    return done
 
 
 def _with_plays(document: Document, days: dict[str, int]) -> Document:

@@ -7,6 +7,7 @@ import pytest
 
 from jobs.contract.events import MAX_ID_LENGTH, MAX_MESSAGE_BYTES, QUARANTINE_LOG, RAW_LOG
 from jobs.contract.fields import names
+from jobs.stream.counts import events_per_hour
 from jobs.stream.parse import parse_messages
 from jobs.stream.validate import STREAM, Limits, accepted, refused
 
@@ -168,3 +169,25 @@ def test_lateness_is_the_callers(spark):
     strict, none = Limits(timedelta(days=2)), Limits(None)
     assert parsed(spark, [value], strict).first().reason == "old_timestamp"
     assert parsed(spark, [value], none).first().reason is None
+
+
+def test_events_are_counted_by_hour_and_kind_in_utc(spark):
+    generation = "g20250331T0200_1a2b3c4d"
+    values = [
+        message(event_id="e1", origin="smart", generation=generation),
+        message(event_id="e2", origin="smart", generation=generation),
+        message(event_id="e3", origin="$where", generation="'; drop table"),
+        message(event_id="e4", action="skip", timestamp=NOW_MS - 120_000),
+    ]
+    events = accepted(parsed(spark, values))
+    spark.conf.set("spark.sql.session.timeZone", "Pacific/Auckland")
+    try:
+        found = {tuple(row) for row in events_per_hour(events).collect()}
+    finally:
+        spark.conf.set("spark.sql.session.timeZone", "UTC")
+    hour = NOW_MS // 3_600_000
+    assert found == {
+        (hour, "listen", "smart", generation, 2),
+        (hour, "listen", "other", None, 1),
+        (hour - 1, "skip", "other", None, 1),
+    }
