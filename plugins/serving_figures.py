@@ -1,5 +1,6 @@
 """What the app's metrics say about the last minutes: differences between two readings."""
 
+import threading
 from collections import deque
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
@@ -33,20 +34,26 @@ class Window:
 
     def __init__(self, seconds: float = WINDOW_SECONDS) -> None:
         self._length = seconds
+        self._taking = threading.Lock()
         self._readings: deque[tuple[float, Reading]] = deque()
 
     def take(self, text: str, now: float) -> Figures:
         """Take a reading (in Prometheus' text format) and return what happened since the oldest."""
         reading = read(text)
+        with self._taking:
+            began, before = self._oldest(reading, now)
+        change = {key: value - before.get(key, 0.0) for key, value in reading.items()}
+        return figures(change, reading, now - began)
+
+    def _oldest(self, reading: Reading, now: float) -> tuple[float, Reading]:
+        """Keep a reading; return the oldest one that it is compared with, and when it was."""
         if self._readings and _restarted(self._readings[-1][1], reading):
             self._readings.clear()
         while len(self._readings) > 1 and self._readings[1][0] <= now - self._length:
             self._readings.popleft()
-        began, before = self._readings[0] if self._readings else (now, {})
+        oldest = self._readings[0] if self._readings else (now, {})
         self._readings.append((now, reading))
-        return figures(
-            {k: v - before.get(k, 0.0) for k, v in reading.items()}, reading, now - began
-        )
+        return oldest
 
 
 def read(text: str) -> Reading:

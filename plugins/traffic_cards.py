@@ -2,7 +2,6 @@
 
 import time
 from collections import Counter
-from collections.abc import Iterable
 from datetime import UTC, datetime, timedelta
 
 from jobs.contract import names
@@ -21,6 +20,7 @@ from plugins.watching import Limits, judge, lags_of
 STREAM_SECONDS = 120
 ERROR_SHARE = 0.01
 SLOW_SECONDS = 0.5
+SHOWN_KINDS = 12
 MANY_EVENTS = 200
 """Fewer a day say nothing about a drop."""
 
@@ -164,7 +164,7 @@ class TrafficCards:
         rows = [
             [kind, name, f"{listens + skips:,}", percent(skips / (listens + skips))]
             for kind, counter in kinds.items()
-            for name, listens, skips in _plays(counter)
+            for name, listens, skips in _plays(counter)[:SHOWN_KINDS]
         ]
         bars = [by_hour[h] for h in range(last - 23, last + 1)]
         head = ["By", "", "Plays", "Skipped"]
@@ -178,7 +178,7 @@ def _epoch(text: str) -> float:
     return datetime.fromisoformat(text).timestamp()
 
 
-def _plays(counter: Counter[tuple[str, str]]) -> Iterable[tuple[str, int, int]]:
+def _plays(counter: Counter[tuple[str, str]]) -> list[tuple[str, int, int]]:
     """Return name, listens and skips of each name, the most played first."""
     plays = {name: (counter[name, "listen"], counter[name, "skip"]) for name, _ in counter}
     found = [(name, *both) for name, both in plays.items() if sum(both)]
