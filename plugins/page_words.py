@@ -33,15 +33,14 @@ def moment(at: datetime) -> str:
 
 def ago(at: datetime) -> str:
     """Return how long ago a time is."""
-    return f"{span((datetime.now(UTC) - at).total_seconds())} ago"
+    return since(at.timestamp())
 
 
 def span(seconds: float) -> str:
     """Return a length of time in its largest sensible unit."""
-    for size, unit in ((86400 * 2, "days"), (3600 * 2, "h"), (120, "min")):
-        if seconds >= size:
-            per = {"days": 86400, "h": 3600, "min": 60}[unit]
-            return f"{seconds / per:.0f} {unit}"
+    for size, unit in ((86400, "days"), (3600, "h"), (60, "min")):
+        if seconds >= 2 * size:
+            return f"{seconds / size:.0f} {unit}"
     return f"{seconds:.0f} s"
 
 

@@ -181,11 +181,7 @@ class Watch:
 
     def __init__(self, settings: Settings) -> None:
         self._settings = settings
-        self._limits = Limits(
-            settings.stream_stale_seconds,
-            settings.stream_stuck_seconds,
-            settings.stream_max_offsets,
-        )
+        self._limits = Limits.of(settings)
         self._health = StreamHealth(settings)
         self._alerts = Alerts(settings)
         self._floor = 0.0

@@ -48,7 +48,7 @@ class TrafficCards:
         """Return the age of what each stage made last, against its promise."""
         now, health = time.time(), self._stream.read()
         pointer = self._generations.live()
-        trained = [d["created_at"] for d in self._generations.all()][:1]
+        trained = [d["created_at"] for d in self._generations.all(1)]
         stages = [
             ("Newest event", health.get("last_event_at"), None),
             ("Stream", health.get("progress_at"), STREAM_SECONDS),
@@ -85,9 +85,8 @@ class TrafficCards:
         health, seen = self._stream.read(), self._stream.supervision()
         if not health:
             return Card("bad", "The stream driver never ran.")
-        s = self._settings
-        limits = Limits(s.stream_stale_seconds, s.stream_stuck_seconds, s.stream_max_offsets)
-        verdict = judge(health, process_state(s), seen, time.time(), 0.0, limits)
+        limits, state = Limits.of(self._settings), process_state(self._settings)
+        verdict = judge(health, state, seen, time.time(), 0.0, limits)
         lags = lags_of(seen)
         opened = self._alerts.open()
         facts = [

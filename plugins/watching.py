@@ -4,6 +4,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
+from jobs.contract.settings import Settings
+
 STOPPED = ("STOPPED", "EXITED", "FATAL", "UNKNOWN")
 """States of supervisord in which it does nothing more by itself."""
 START_SECONDS = 180.0
@@ -25,6 +27,15 @@ class Limits:
     stale: float
     stuck: float
     batch: int
+
+    @classmethod
+    def of(cls, settings: Settings) -> "Limits":
+        """Return the limits that the settings say."""
+        return cls(
+            settings.stream_stale_seconds,
+            settings.stream_stuck_seconds,
+            settings.stream_max_offsets,
+        )
 
 
 @dataclass(frozen=True)

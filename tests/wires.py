@@ -81,6 +81,13 @@ class Wire:
             sink.close()
 
 
+def free_port() -> int:
+    """Return a port on which nothing listens."""
+    with socket.socket() as free:
+        free.bind(("127.0.0.1", 0))
+        return int(free.getsockname()[1])
+
+
 def wired_app(
     stack: Stack, log: str, **changes: str
 ) -> tuple[str, "subprocess.Popen[bytes]", dict[str, Wire]]:
@@ -94,9 +101,7 @@ def wired_app(
         "milvus": Wire(settings.milvus_uri),
         "redis": Wire(settings.redis_url),
     }
-    with socket.socket() as free:
-        free.bind(("127.0.0.1", 0))
-        port = free.getsockname()[1]
+    port = free_port()
     own = {
         "NOCTURNE_MONGO_URI": f"{wires['mongodb'].address}/?directConnection=true",
         "NOCTURNE_MILVUS_URI": wires["milvus"].address,

@@ -162,9 +162,9 @@ class Generations:
         """Remove the record of a generation that was never published."""
         self._generations.delete_one({"_id": generation})
 
-    def all(self) -> list[Document]:
-        """Return every generation's document, the newest first."""
-        return list(self._generations.find().sort("created_at", DESCENDING))
+    def all(self, most: int = 0) -> list[Document]:
+        """Return every generation's document, the newest first; 0: however many there are."""
+        return list(self._generations.find().sort("created_at", DESCENDING).limit(most))
 
     def close(self) -> None:
         """End the connections."""

@@ -9,6 +9,7 @@ import pytest
 from playwright.sync_api import BrowserContext, Page
 
 from infra.local.install import browser
+from tests.browser.player import Player
 from tests.browser.rig import Rig, running
 from tests.conftest import Published
 from tests.integration.stack import Stack
@@ -53,3 +54,11 @@ def home(rig: Rig, page: Page, listener: str, sign_in: Callable[..., None]) -> P
     sign_in(page.context, listener)
     page.goto(rig.url)
     return page
+
+
+@pytest.fixture
+def player(home: Page) -> Player:
+    """The player on the home page, once its cards are there."""
+    player = Player(home)
+    player.cards().first.wait_for()
+    return player

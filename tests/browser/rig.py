@@ -95,7 +95,7 @@ def running(stack: Stack, **changes: str) -> Iterator[Rig]:
     posted = Posted(settings)
     rig = Rig(stack, url, wires, posted)
     try:
-        until(lambda: _answers(rig.url), "the app", 60)
+        until(lambda: answers(f"{rig.url}/readyz"), "the app", 60)
         yield rig
     finally:
         process.terminate()
@@ -105,8 +105,9 @@ def running(stack: Stack, **changes: str) -> Iterator[Rig]:
             wire.break_it("cut")
 
 
-def _answers(url: str) -> bool:
+def answers(url: str) -> bool:
+    """Return whether this address is answered well."""
     try:
-        return requests.get(f"{url}/readyz", timeout=5).status_code == 200
+        return requests.get(url, timeout=5).status_code == 200
     except requests.RequestException:
         return False

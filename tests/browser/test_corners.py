@@ -1,18 +1,10 @@
 """The corners: a session that ended, a sheet that covers the page, and where the focus goes."""
 
-import pytest
 from playwright.sync_api import Page, expect
 
 from tests.browser.player import Player
 from tests.browser.rig import Rig, until
 from tests.browser.test_pages import LARGE, SMALL
-
-
-@pytest.fixture
-def player(home: Page) -> Player:
-    player = Player(home)
-    player.cards().first.wait_for()
-    return player
 
 
 def test_a_link_closes_the_queue_only_where_it_covers_the_page(player: Player):

@@ -1,17 +1,7 @@
 """What is counted: each play once, as the rules of listen, complete and skip have it."""
 
-import pytest
-from playwright.sync_api import Page
-
 from tests.browser.player import Player
 from tests.browser.rig import SETTLED_SECONDS, Rig, until
-
-
-@pytest.fixture
-def player(home: Page) -> Player:
-    player = Player(home)
-    player.cards().first.wait_for()
-    return player
 
 
 def test_a_song_to_its_end_is_one_listen_and_one_complete(rig: Rig, player: Player, listener: str):

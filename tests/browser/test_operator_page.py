@@ -2,7 +2,6 @@
 
 import os
 import re
-import socket
 import subprocess
 import time
 from collections.abc import Iterator
@@ -13,12 +12,13 @@ import pytest
 import requests
 from playwright.sync_api import FrameLocator, Page, expect
 
+from infra.local.airflow_client import Airflow
 from infra.local.config import stack_secrets
 from infra.local.install import ROOT
 from jobs.stores.generations import Generations
-from tests.browser.rig import Rig, until
+from tests.browser.rig import Rig, answers, until
 from tests.browser.test_pages import serious, swapped
-from tests.wires import Wire
+from tests.wires import Wire, free_port
 
 PAGE = "/nocturne"
 CARDS = ("live", "quality", "freshness", "stream", "serving", "events", "history")
@@ -35,9 +35,8 @@ class Desk:
 
     def headers(self, user: str) -> dict[str, str]:
         """Return the headers of a program that speaks for this user of Airflow."""
-        login = {"username": user, "password": self.password(user)}
-        answer = requests.post(f"{self.url}/auth/token", json=login, timeout=30)
-        return {"Authorization": f"Bearer {answer.json()['access_token']}"}
+        token = Airflow(self.url, user, self.password(user)).token
+        return {"Authorization": f"Bearer {token}"}
 
     def password(self, user: str) -> str:
         """Return the password that the stack made for a user."""
@@ -68,9 +67,7 @@ def desk(rig: Rig) -> Iterator[Desk]:
         "objects": Wire(settings.s3_endpoint),
         "app": Wire(rig.url),
     }
-    with socket.socket() as free:
-        free.bind(("127.0.0.1", 0))
-        port = free.getsockname()[1]
+    port = free_port()
     own = {
         "NOCTURNE_MONGO_URI": f"{wires['mongodb'].address}/?directConnection=true",
         "NOCTURNE_S3_ENDPOINT": wires["objects"].address,
@@ -89,20 +86,14 @@ def desk(rig: Rig) -> Iterator[Desk]:
         )
     desk = Desk(rig, f"http://127.0.0.1:{port}", wires)
     try:
-        until(lambda: _answers(desk.url), "an Airflow of these tests' own", 120)
+        health = f"{desk.url}/api/v2/monitor/health"
+        until(lambda: answers(health), "an Airflow of these tests' own", 120)
         yield desk
     finally:
         process.terminate()
         process.wait(30)
         for wire in wires.values():
             wire.break_it("cut")
-
-
-def _answers(url: str) -> bool:
-    try:
-        return requests.get(f"{url}/api/v2/monitor/health", timeout=5).status_code == 200
-    except requests.RequestException:
-        return False
 
 
 def wanted(live: str, to: str) -> dict[str, str]:
@@ -307,7 +298,7 @@ def test_the_events_of_today_are_counted_by_hour(desk: Desk, listener: str):
     answer = requests.post(
         url,
         json={"events": [event]},
-        headers={"Authorization": f"Bearer {rig.token(listener)}"},
+        headers=rig.stack.headers(listener),
         timeout=30,
     )
     assert answer.json()["results"][0]["status"] == "accepted"

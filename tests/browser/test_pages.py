@@ -25,13 +25,6 @@ HOSTILE = "<img src=x onerror=\"document.title='broken'\">"
 
 
 @pytest.fixture
-def player(home: Page) -> Player:
-    player = Player(home)
-    player.cards().first.wait_for()
-    return player
-
-
-@pytest.fixture
 def song(player: Player) -> str:
     return str(player.cards().first.get_attribute("data-track"))
 

@@ -5,7 +5,6 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 
 import pytest
-from playwright.sync_api import Page
 
 from jobs.contract import names
 from jobs.stores.objects import Objects
@@ -15,13 +14,6 @@ from tests.browser.rig import Rig, until
 
 GAP_MS = 300
 """Between the end of one song and the sound of the next one."""
-
-
-@pytest.fixture
-def player(home: Page) -> Player:
-    player = Player(home)
-    player.cards().first.wait_for()
-    return player
 
 
 def test_three_smart_songs_are_in_sight_before_the_queue_ends(player: Player):
