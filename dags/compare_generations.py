@@ -10,6 +10,7 @@ If it fails: [infra/runbooks/compare_generations.md](/nocturne/runbooks/compare_
 from airflow.sdk import DAG, Param
 
 from jobs.contract.generations import ID_PATTERN
+from plugins.alerting import watched
 from plugins.operators import DEFAULT_ARGS, python_job
 
 GENERATION = {"type": ["null", "string"], "pattern": f"^{ID_PATTERN}$"}
@@ -20,6 +21,7 @@ with DAG(
     schedule=None,
     catchup=False,
     default_args=DEFAULT_ARGS,
+    **watched("compare_generations", nightly=False),
     params={
         "a": Param(None, description="the one before; empty: live", **GENERATION),
         "b": Param(None, description="the one after; empty: the newest", **GENERATION),

@@ -11,6 +11,7 @@ If it fails: [infra/runbooks/etl_master_data.md](/nocturne/runbooks/etl_master_d
 
 from airflow.sdk import DAG
 
+from plugins.alerting import watched
 from plugins.operators import DEFAULT_ARGS, nightly, python_job, spark_job
 
 with DAG(
@@ -20,6 +21,7 @@ with DAG(
     catchup=False,
     max_active_runs=1,
     default_args=DEFAULT_ARGS,
+    **watched("etl_master_data"),
     tags=["catalogue", "nightly"],
     doc_md=__doc__,
 ):

@@ -9,6 +9,7 @@ If it fails: [infra/runbooks/maintain_lake.md](/nocturne/runbooks/maintain_lake.
 
 from airflow.sdk import DAG
 
+from plugins.alerting import watched
 from plugins.operators import DEFAULT_ARGS, nightly, python_job, spark_job
 from plugins.supervision import HoldStream, ResumeStream
 
@@ -21,6 +22,7 @@ with DAG(
     catchup=False,
     max_active_runs=1,
     default_args=DEFAULT_ARGS,
+    **watched("maintain_lake"),
     tags=["lake", "nightly"],
     doc_md=__doc__,
 ):

@@ -15,6 +15,7 @@ from airflow.sdk import DAG, Asset, Param, task
 
 from jobs.contract.assets import GENERATION_NAME, GENERATION_URI
 from jobs.contract.generations import ID_PATTERN
+from plugins.alerting import watched
 from plugins.operators import DEFAULT_ARGS, python_job, spark_job
 
 GENERATION = Asset(name=GENERATION_NAME, uri=GENERATION_URI)
@@ -38,6 +39,7 @@ with DAG(
     catchup=False,
     max_active_runs=1,
     default_args=DEFAULT_ARGS,
+    **watched("rebuild_index"),
     params={
         "generation": Param(
             None,

@@ -12,6 +12,7 @@ What was live before still is.
 from airflow.sdk import DAG, Param
 
 from jobs.contract.generations import ID_PATTERN
+from plugins.alerting import watched
 from plugins.operators import DEFAULT_ARGS, RollbackOperator
 
 with DAG(
@@ -21,6 +22,7 @@ with DAG(
     catchup=False,
     max_active_runs=1,
     default_args=DEFAULT_ARGS,
+    **watched("rollback", nightly=False),
     params={
         "to": Param(
             None,

@@ -9,6 +9,7 @@ If it fails: [infra/runbooks/stream_control.md](/nocturne/runbooks/stream_contro
 
 from airflow.sdk import DAG, Param
 
+from plugins.alerting import watched
 from plugins.operators import DEFAULT_ARGS
 from plugins.supervision import ControlStream
 
@@ -19,6 +20,7 @@ with DAG(
     catchup=False,
     max_active_runs=1,
     default_args=DEFAULT_ARGS,
+    **watched("stream_control", nightly=False),
     params={
         "action": Param("stop", enum=["stop", "start"], description="what the stream shall do"),
         "reason": Param("", type="string", maxLength=200, description="shown while it is held"),

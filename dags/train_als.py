@@ -21,6 +21,7 @@ from airflow.sdk import DAG, Asset, Param, task
 
 from jobs.contract.assets import GENERATION_NAME, GENERATION_URI
 from jobs.contract.settings import load_settings
+from plugins.alerting import watched
 from plugins.operators import DEFAULT_ARGS, GateOperator, nightly, spark_job
 
 GENERATION = Asset(name=GENERATION_NAME, uri=GENERATION_URI)
@@ -56,6 +57,7 @@ with DAG(
     catchup=False,
     max_active_runs=1,
     default_args=DEFAULT_ARGS,
+    **watched("train_als"),
     params={
         "as_of": Param(
             None,

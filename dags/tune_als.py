@@ -15,6 +15,7 @@ from airflow.providers.standard.operators.python import ShortCircuitOperator
 from airflow.providers.standard.operators.trigger_dagrun import TriggerDagRunOperator
 from airflow.sdk import DAG, Param
 
+from plugins.alerting import watched
 from plugins.operators import DEFAULT_ARGS, spark_job
 from plugins.tuning import has_candidate
 
@@ -25,6 +26,7 @@ with DAG(
     catchup=False,
     max_active_runs=1,
     default_args=DEFAULT_ARGS,
+    **watched("tune_als", nightly=False),
     params={
         "trials": Param(20, type="integer", minimum=1, maximum=500, description="complete trials"),
         "seed": Param(0, type="integer", minimum=0, description="another seed, another search"),

@@ -2,6 +2,7 @@
 
 import os
 import sys
+from contextlib import closing
 from datetime import timedelta
 from pathlib import Path
 from typing import Any
@@ -13,6 +14,9 @@ from airflow.sdk import BaseOperator, CronTriggerTimetable
 from airflow.sdk.exceptions import AirflowException, AirflowFailException, AirflowSkipException
 
 from jobs.contract.generations import REJECTED_EXIT
+from jobs.contract.names import SPARK_POOL
+from jobs.contract.settings import load_settings
+from plugins.alerting import TellOfFailure
 
 JOBS = Path(__file__).resolve().parents[1] / "jobs"
 
@@ -23,8 +27,9 @@ DEFAULT_ARGS: dict[str, Any] = {
     "retry_exponential_backoff": True,
     "max_retry_delay": timedelta(minutes=10),
     "execution_timeout": timedelta(hours=2),
+    "on_failure_callback": TellOfFailure(),
 }
-"""Every job can be repeated, so a task that failed is tried again."""
+"""Every job can be repeated, so a task that failed is tried again, and told of at last."""
 
 
 def nightly(cron: str) -> CronTriggerTimetable:
@@ -47,6 +52,7 @@ def spark_job(task_id: str, job: str, arguments: Any = (), **options: Any) -> Sp
         application_args=list(arguments) if isinstance(arguments, list | tuple) else arguments,
         conn_id="spark_default",
         name=f"nocturne {job}",
+        pool=SPARK_POOL,
         **options,
     )
 
@@ -122,6 +128,17 @@ class GateOperator(JobOperator):
         code = self.run_job("gate", *arguments)
         if code == REJECTED_EXIT:
             rejected = AirflowSkipException if self.skip_rejected else AirflowFailException
-            raise rejected(f"{self.generation} was rejected; the live generation stays")
+            why = "; ".join(objections(self.generation))
+            raise rejected(f"{self.generation} was rejected, the live generation stays: {why}")
         if code != 0:
             raise AirflowException(f"the gate could not decide: exit code {code}")
+
+
+def objections(generation: str) -> list[str]:
+    """Return what the gate's last verdict has against a generation."""
+    # Whoever only reads the DAGs does not need the store.
+    from jobs.stores.generations import Generations
+
+    with closing(Generations(load_settings())) as generations:
+        found = generations.find(generation) or {}
+    return list(found.get("gate", {}).get("objections", []))

@@ -30,6 +30,7 @@ class Cards:
         model = ModelCards(settings, generations, self._objects, app, run_of)
         traffic = TrafficCards(settings, generations, self._objects, app, wait_ms)
         self._readers: dict[str, Callable[[], Card]] = {
+            "alerts": traffic.alerts,
             "live": model.live,
             "quality": model.quality,
             "freshness": traffic.freshness,

@@ -88,7 +88,6 @@ class TrafficCards:
         limits, state = Limits.of(self._settings), process_state(self._settings)
         verdict = judge(health, state, seen, time.time(), 0.0, limits)
         lags = lags_of(seen)
-        opened = self._alerts.open()
         facts = [
             ["Phase", str(health.get("phase"))],
             ["Lag", f"{lags[-1]:,} messages" if lags else "not known"],
@@ -98,21 +97,26 @@ class TrafficCards:
             ["Rows in quarantine", f"{health.get('quarantined', 0):,}"],
             ["Last look of the supervision", since(seen.get("watched_at"))],
         ]
-        rows = [[a["_id"], a["said"], a["runbook"]] for a in opened]
-        head = ["Open alert", "", "Runbook"] if rows else []
         if verdict is not None:
-            return Card("bad", f"{verdict.said[0].upper()}{verdict.said[1:]}.", facts, head, rows)
+            return Card("bad", f"{verdict.said[0].upper()}{verdict.said[1:]}.", facts)
         if time.time() - seen.get("watched_at", 0.0) > STREAM_SECONDS:
-            said = "Nobody watches the stream: is stream_supervisor paused?"
-            return Card("bad", said, facts, head, rows)
+            return Card("bad", "Nobody watches it: is stream_supervisor paused?", facts)
         if health.get("phase") in ("held", "paused"):
             said = f"It stands still on purpose: {'; '.join(health.get('holds') or ['a pause'])}."
-            return Card("warning", said, facts, head, rows)
+            return Card("warning", said, facts)
         if (seen.get("checks") or [{}])[-1].get("lag") is None:
-            return Card("unknown", "Kafka does not say how far behind it is.", facts, head, rows)
-        if opened:
-            return Card("bad", f"Open alerts: {len(opened)}.", facts, head, rows)
+            return Card("unknown", "Kafka does not say how far behind it is.", facts)
         return Card("good", "It runs, and keeps up.", facts)
+
+    def alerts(self) -> Card:
+        """Return what a person must know about, each with its runbook."""
+        rows = [
+            [a["_id"], a["said"], since(a["raised_at"]), a["runbook"]] for a in self._alerts.open()
+        ]
+        if not rows:
+            return Card("good", "None is open.")
+        said = "One is open." if len(rows) == 1 else f"{len(rows)} are open."
+        return Card("bad", said, [], ["Alert", "", "Raised", "Runbook"], rows)
 
     def serving(self) -> Card:
         """Return what listeners feel: the figures of the last minutes."""

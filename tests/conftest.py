@@ -23,6 +23,7 @@ from jobs.contract import names
 from jobs.stores.documents import Document, database
 from jobs.stores.generations import Generations
 from jobs.stores.objects import Objects
+from tests.ears import Webhook
 from tests.integration.stack import SETTINGS, Stack, free_ports, make, stack_of
 
 SHARED_DATA = Path(__file__).parents[2] / "shared" / "data"
@@ -64,9 +65,17 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
 
 
 @pytest.fixture(scope="session")
-def stack() -> Iterator[Stack]:
+def webhook() -> Iterator[Webhook]:
+    """Who is told of the stack's alerts."""
+    webhook = Webhook()
+    yield webhook
+    webhook.close()
+
+
+@pytest.fixture(scope="session")
+def stack(webhook: Webhook) -> Iterator[Stack]:
     """Every server of the stack, healthy and empty."""
-    os.environ.update(SETTINGS)
+    os.environ.update(SETTINGS | {"NOCTURNE_ALERT_WEBHOOK": webhook.url})
     with STATE.with_suffix(".lock").open("w") as lock:
         fcntl.flock(lock, fcntl.LOCK_EX)  # a second test run waits instead of taking the folder
         local = free_ports(STATE)

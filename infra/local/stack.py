@@ -13,6 +13,7 @@ from pathlib import Path
 import psutil
 
 from infra.local import health
+from infra.local.airflow_client import Airflow
 from infra.local.config import (
     HOST,
     Local,
@@ -27,6 +28,7 @@ from infra.local.processes import end, members
 from infra.local.programs import programs, write_supervisord_conf
 from infra.local.spark_conf import write_spark_conf
 from jobs.contract.errors import NocturneError
+from jobs.contract.names import SPARK_POOL
 from jobs.contract.settings import Settings, load_settings
 from jobs.contract.tokens import SCOPES, listener_token, service_key
 
@@ -90,6 +92,7 @@ def up(local: Local) -> None:
             print(f"up: starting {name}", flush=True)
             running.supervisor.startProcess(name, False)
     wait_healthy(local, load_settings())
+    make_pool(local)
     print_addresses(local)
 
 
@@ -97,6 +100,7 @@ def wait_healthy(local: Local, settings: Settings) -> None:
     """Print a line per part as it becomes healthy; raise StackError past the limit."""
     started = time.monotonic()
     waiting = health.checks(local, settings)
+    del waiting["alerts"]  # news for `make status`, not a part that has to come up
     print(f"up: waiting for {', '.join(waiting)}", flush=True)
     last = ""
     while waiting:
@@ -118,6 +122,15 @@ def wait_healthy(local: Local, settings: Settings) -> None:
                     f"{part} is not healthy after {UP_SECONDS} s: {last}\nlog: {log}\n{tail(log)}"
                 )
         time.sleep(1)
+
+
+def make_pool(local: Local) -> None:
+    """Make the pool of the Spark jobs in Airflow, unless it is there."""
+    password = stack_secrets(local.state)["airflow_admin"]
+    airflow = Airflow(f"http://{HOST}:{local.airflow_port}", "admin", password)
+    known = {pool["name"] for pool in airflow.call("GET", "pools")["pools"]}
+    if SPARK_POOL not in known:
+        airflow.call("POST", "pools", json={"name": SPARK_POOL, "slots": 1})
 
 
 def tail(path: Path, lines: int = 15) -> str:

@@ -47,8 +47,16 @@ SUPERVISION = "stream_supervision"
 
 MILVUS_ALIAS = "music_collection"
 
+SPARK_POOL = "spark"
+"""Airflow's pool of the Spark jobs. One slot: two of them would fight for one machine."""
+
 GENERATION_HEADER = "Nocturne-Generation"
 """Header with which an operator's request asks for a generation that is not live."""
+
+
+def runbook(name: str) -> str:
+    """Return the file that says what to do about a DAG, or a part, that is in trouble."""
+    return f"infra/runbooks/{name}.md"
 
 
 def collection_name(generation: str) -> str:

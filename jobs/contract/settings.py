@@ -120,6 +120,16 @@ class Settings(BaseSettings):
     alert_webhook: str = Field(
         "", repr=False, description="URL that gets each alert as JSON (POST); empty: none."
     )
+    alert_email: str = Field(
+        "",
+        repr=False,
+        pattern=r"^$|^smtps?://[^?\s]+\?from=[^&\s]+(&to=[^&\s]+)+$",
+        description="Server that mails each alert, smtp://user:password@host:587?from=a@b&to=c@d; "
+        "empty: none.",
+    )
+    night_hours: float = Field(
+        6, gt=0, description="A nightly run that is not done after so many hours raises an alert."
+    )
     lake_file_mb: int = Field(128, ge=1, description="Size of files that compaction writes, MiB.")
     lake_retention_days: int = Field(
         7, ge=1, description="Older versions of the log tables are vacuumed after this."

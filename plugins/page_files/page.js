@@ -13,6 +13,7 @@ const EVERY_MS = 10_000;
 const MISSED_POLLS = 3;
 /** @type {Record<string, string>} */
 const TITLES = {
+  alerts: "Open alerts",
   live: "Live generation",
   quality: "Quality report",
   freshness: "Freshness",

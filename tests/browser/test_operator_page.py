@@ -21,7 +21,7 @@ from tests.browser.test_pages import serious, swapped
 from tests.wires import Wire, free_port
 
 PAGE = "/nocturne"
-CARDS = ("live", "quality", "freshness", "stream", "serving", "events", "history")
+CARDS = ("alerts", "live", "quality", "freshness", "stream", "serving", "events", "history")
 NOWHERE = "g20200101T0000_00000000"
 
 
@@ -221,7 +221,7 @@ def test_another_site_cannot_roll_back_with_our_cookie(desk: Desk, generations: 
 @pytest.mark.parametrize(
     ("store", "unknown", "known"),
     [
-        ("mongodb", {"live", "quality", "freshness", "stream", "events", "history"}, {"serving"}),
+        ("mongodb", set(CARDS) - {"serving"}, {"serving"}),
         ("objects", {"quality", "freshness"}, {"live", "stream", "serving", "events", "history"}),
         ("app", {"live", "serving"}, {"quality", "freshness", "stream", "events", "history"}),
         ("milvus", {"live"}, {"quality", "freshness", "stream", "events", "history"}),

@@ -134,7 +134,8 @@ def test_a_maintenance_that_fails_lets_the_stream_go_on(stack, published, airflo
         wait_for(lambda: health.read()["phase"] == "running", 60, "running stream")
 
 
-def test_failed_runs_of_the_supervisor_and_the_automatic_pause_are_told(stack, airflow):
+def test_failed_runs_of_the_supervisor_and_the_automatic_pause_are_told(stack, airflow, webhook):
+    webhook.told.clear()
     dag = "dags/stream_supervisor"
 
     def fail_the_watch() -> bool:
@@ -152,7 +153,10 @@ def test_failed_runs_of_the_supervisor_and_the_automatic_pause_are_told(stack, a
             wait_for(lambda: {a["_id"] for a in alerts.open()} >= wanted, 240, "alerts")
         finally:
             airflow.call("PATCH", dag, json={"is_paused": False})
-        wait_for(lambda: not alerts.open(), 120, "end of the alerts")
+        wait_for(lambda: not {a["_id"] for a in alerts.open()} & wanted, 120, "end of the alerts")
+    for alert in wanted:
+        (news,) = webhook.of(alert)
+        assert news["runbook"] == "infra/runbooks/stream_supervisor.md"
 
 
 def test_a_wrong_day_is_refused_before_anything_runs(airflow):
@@ -177,8 +181,11 @@ def test_too_little_data_is_red_and_leaves_the_live_generation(
     assert generations.live() == live
 
 
-def test_a_broken_window_is_stopped_at_the_gate(stack, published, airflow, generations):
+def test_a_broken_window_is_stopped_at_the_gate(stack, published, airflow, generations, webhook):
     """The plays of the last ten days are lost: red, with the sentence in the log, live as was."""
+    with closing(Alerts(stack.settings)) as alerts:
+        alerts.clear("train_als_failed")
+    webhook.told.clear()
     live = generations.live()
     lost = datetime.now(UTC).date() - timedelta(days=10)
     with lake_writer(stack.settings, "test"):
@@ -199,11 +206,18 @@ def test_a_broken_window_is_stopped_at_the_gate(stack, published, airflow, gener
     assert f"of the live generation {live.generation}" in str(log)
     assert airflow.call("GET", f"{path}/announce")["state"] == "upstream_failed"
     assert generations.live() == live
+    (news,) = wait_for(lambda: webhook.of("train_als_failed"), 30, "told alert")
+    assert f"train_als.gate failed in run {run}" in news["said"]
+    assert "was rejected, the live generation stays: it has" in news["said"]
+    assert news["runbook"] == "infra/runbooks/train_als.md"
 
 
 def test_a_killed_training_is_tried_again_and_doubles_nothing(
-    stack, published, airflow, generations
+    stack, published, airflow, generations, webhook
 ):
+    """It takes longer than a night may, so somebody is told; a green run ends all alerts of it."""
+    webhook.told.clear()
+
     def training() -> list[psutil.Process]:
         try:
             everyone = members(stack.local.state)
@@ -227,6 +241,15 @@ def test_a_killed_training_is_tried_again_and_doubles_nothing(
     counted = ("plays", "pairs", "users", "items")
     assert [again[name] for name in counted] == [first[name] for name in counted]
     assert generations.live().generation == again["_id"]
+    (news,) = webhook.of("train_als_late")
+    assert news["said"] == "train_als was not done 0.02 hours after it was queued"
+    assert news["runbook"] == "infra/runbooks/train_als.md"
+    with closing(Alerts(stack.settings)) as alerts:
+        wait_for(
+            lambda: not [a for a in alerts.open() if a["_id"].startswith("train_als")],
+            60,
+            "end of the alerts",
+        )
 
 
 def test_a_backfill_of_two_days_trains_two_generations_in_order(

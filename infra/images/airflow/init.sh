@@ -3,6 +3,7 @@
 set -euo pipefail
 
 airflow db migrate
+airflow pools set spark 1 "Two Spark jobs would fight for one machine"
 umask 077
 python > "$AIRFLOW_HOME/passwords.json" <<'PYTHON'
 import json, os
