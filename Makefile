@@ -4,7 +4,7 @@ PY := .venv/bin/python
 RUN := env -u PYTHONDONTWRITEBYTECODE PYTHONPATH=$(CURDIR) $(PY)
 STACK := $(RUN) -m infra.local.stack
 .DEFAULT_GOAL := help
-.PHONY: help setup up down status logs env token import-audio erase revoke service-key demo test faults faults-publish faults-serving check bench-serving bench-ingest bench-quality bench-nightly compare tune evaluate rollback retrain verify-lake reprocess lock clean screenshots
+.PHONY: help setup up down status logs env token import-audio erase revoke service-key demo test faults faults-publish faults-serving check bench-serving bench-ingest bench-quality bench-nightly compare tune evaluate rollback retrain verify-lake reprocess lock clean screenshots secrets
 
 help: ## List the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-12s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -107,6 +107,9 @@ rollback: ## Make an earlier generation live again; TO=<generation> REASON="..."
 
 retrain: ## Train a generation again from its manifest; GENERATION=<id>
 	@$(STACK) job train_als --like "$(GENERATION)"
+
+secrets: setup ## Make infra/.env for compose, every secret in it new
+	@$(RUN) -m infra.local.env_file
 
 lock: ## Resolve the locks anew from pyproject.toml
 	@for part in dev spark airflow serving; do \
