@@ -44,7 +44,6 @@ RESTART_SECONDS = 5.0
 HALT_SECONDS = 15.0
 STANDBY_SECONDS = 5.0
 LOOK_SECONDS = 15.0
-UNWATCHED_SECONDS = 120.0
 LEASE_MARGIN_SECONDS = 5.0
 ROLE = "stream"
 STATE_STORE = "org.apache.spark.sql.execution.streaming.state.RocksDBStateStoreProvider"
@@ -253,7 +252,7 @@ class Driver:
         if watched_at is None:
             return
         silent = time.time() - max(watched_at, self._started_at)
-        if silent > UNWATCHED_SECONDS:
+        if silent > self._settings.stream_unwatched_seconds:
             self._raise(
                 "unsupervised",
                 f"nobody watched the stream for {silent:.0f} s: is the DAG stream_supervisor "

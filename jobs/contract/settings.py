@@ -117,6 +117,9 @@ class Settings(BaseSettings):
     stream_stuck_seconds: int = Field(
         180, ge=10, description="A driver with lag and no progress for this long is restarted."
     )
+    stream_unwatched_seconds: int = Field(
+        120, ge=30, description="The driver raises an alert when nobody watched it for this long."
+    )
     alert_webhook: str = Field(
         "", repr=False, description="URL that gets each alert as JSON (POST); empty: none."
     )

@@ -21,6 +21,7 @@ SETTINGS = {
     "NOCTURNE_ITERATIONS": "6",
     "NOCTURNE_LEASE_SECONDS": "20",
     "NOCTURNE_MIN_TRACK_MS": "0",
+    "NOCTURNE_STREAM_UNWATCHED_SECONDS": "45",
     # A training that is killed once takes longer.
     "NOCTURNE_NIGHT_HOURS": "0.02",
     # The jobs of the tests end before the optimising compiler has paid for itself.
