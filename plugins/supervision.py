@@ -14,48 +14,25 @@ from typing import Any
 
 from airflow.sdk import BaseOperator
 from airflow.triggers.base import BaseTrigger, TriggerEvent
-from pymongo.errors import PyMongoError
 
 from jobs.contract.errors import NocturneError
 from jobs.contract.settings import Settings, load_settings
 from jobs.stores.alerts import Alerts
-from jobs.stores.events import BrokerUnavailable, topic_bounds
 from jobs.stores.holds import Holds
 from jobs.stores.stream_health import StreamHealth
-from plugins.watching import STOPPED, Limits, back_off, judge, lags_of
+from plugins.watch import PROGRAM, Watch, process_state, supervisor
+from plugins.watching import STOPPED, back_off
 
-PROGRAM = "stream"
 POLL_SECONDS = 5.0
 ENSURE_SECONDS = 180
 ALREADY_STARTED = 60
 """Fault code of supervisord's XML-RPC."""
-SEEN = (
-    *("stream_dead", "stream_frozen", "stream_stuck", "stream_crashing", "lag_growing"),
-    *("two_drivers", "offsets_lost", "supervision_failed"),
-)
-"""Alerts that are over when the driver is seen to be well."""
 OPERATOR = "operator"
 """The hold of a person who stopped the stream on purpose."""
 
 
 class StreamNotHealed(NocturneError):
     """The stream driver does not run and could not be started."""
-
-
-def supervisor(settings: Settings) -> Any:
-    """Return supervisord's interface; None where another process manager owns the driver."""
-    if not settings.supervisor_url:
-        return None
-    return xmlrpc.client.ServerProxy(settings.supervisor_url).supervisor
-
-
-def process_state(settings: Settings) -> str | None:
-    """Return supervisord's word for the driver's process; None where nobody says."""
-    control = supervisor(settings)
-    try:
-        return None if control is None else str(control.getProcessInfo(PROGRAM)["statename"])
-    except (OSError, xmlrpc.client.Error):
-        return None
 
 
 def restart(settings: Settings) -> bool:
@@ -174,61 +151,6 @@ class StreamTrigger(BaseTrigger):
             watch.close()
         said = f"well for {self.watch_seconds:.0f} s"
         yield TriggerEvent({"alert": None, "said": said})
-
-
-class Watch:
-    """Looks at the driver, the lag and the process, and writes down that it looked."""
-
-    def __init__(self, settings: Settings) -> None:
-        self._settings = settings
-        self._limits = Limits.of(settings)
-        self._health = StreamHealth(settings)
-        self._alerts = Alerts(settings)
-        self._floor = 0.0
-
-    def look(self) -> dict[str, Any] | None:
-        """Return the event to fire, or None; a restart that must wait only raises its alert."""
-        try:
-            health = self._health.read()
-            seen = self._health.watched(self._lag(health), health.get("starts", 0))
-            # A watch that begins anew after the whole stack was away must not condemn a driver
-            # for that time: nothing counts as older than the watching.
-            self._floor = max(self._floor, seen["watched_since"])
-            now, state = time.time(), process_state(self._settings)
-            verdict = judge(health, state, seen, now, self._floor, self._limits)
-            if verdict is None:
-                self._all_is_well(health, lags_of(seen))
-                return None
-            wait = back_off(seen.get("heals", []), now)
-            if not verdict.heal or wait > 0:
-                later = f"; restart in {wait:.0f} s" if verdict.heal else ""
-                self._alerts.raise_(verdict.alert, verdict.said + later)
-                return None
-        except PyMongoError:
-            self._floor = time.time()  # unknown is not ill
-            return None
-        return {"alert": verdict.alert, "said": verdict.said}
-
-    def close(self) -> None:
-        """End the connections."""
-        self._health.close()
-        self._alerts.close()
-
-    def _lag(self, health: dict[str, Any]) -> int | None:
-        try:
-            bounds = topic_bounds(self._settings)
-        except BrokerUnavailable:
-            return None
-        done = health.get("offsets", {})
-        return sum(end - done.get(str(p), oldest) for p, (oldest, end) in bounds.items())
-
-    def _all_is_well(self, health: dict[str, Any], lags: list[int]) -> None:
-        if health.get("phase") != "running":
-            return
-        caught_up = bool(lags) and lags[-1] <= self._limits.batch
-        for alert in self._alerts.open():
-            if alert["_id"] in SEEN and (caught_up or alert["_id"] != "lag_growing"):
-                self._alerts.clear(alert["_id"])
 
 
 class ControlStream(BaseOperator):

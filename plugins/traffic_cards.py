@@ -14,7 +14,7 @@ from jobs.stores.stream_health import StreamHealth
 from plugins.model_cards import MODEL_HOURS
 from plugins.page_app import App
 from plugins.page_words import Card, ms, percent, since, span
-from plugins.supervision import process_state
+from plugins.watch import process_state
 from plugins.watching import Limits, judge, lags_of
 
 STREAM_SECONDS = 120

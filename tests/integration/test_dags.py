@@ -19,6 +19,7 @@ from jobs.stores.alerts import Alerts
 from jobs.stores.lease import lake_writer
 from jobs.stores.objects import Objects
 from jobs.stores.stream_health import StreamHealth
+from plugins.watch import Watch
 
 DAYS = 2
 
@@ -150,6 +151,9 @@ def test_failed_runs_of_the_supervisor_and_the_automatic_pause_are_told(stack, a
         wanted = {"supervision_failed", "unsupervised"}
         try:
             wait_for(fail_the_watch, 240, "automatic pause")
+            wait_for(lambda: "supervision_failed" in {a["_id"] for a in alerts.open()}, 60, "alert")
+            with closing(Watch(stack.settings)) as orphan:  # of a failed run's trigger
+                orphan.look()
             wait_for(lambda: {a["_id"] for a in alerts.open()} >= wanted, 240, "alerts")
         finally:
             airflow.call("PATCH", dag, json={"is_paused": False})
