@@ -7,22 +7,21 @@ With too little data the run fails and says what is missing. `evaluate` measures
 beside the live generation and the baselines; `gate` rejects it, with a sentence for each reason,
 when it is worse than the live one beyond noise, no better than popularity, broken or too small.
 A rejection fails the run (or skips the rest, by NOCTURNE_GATE_REJECTS) and the live generation
-stays; the Param `override` lets a person overrule it. With NOCTURNE_REQUIRE_APPROVAL someone
-must also approve. What passed is announced as an event of the asset `generation`, on which
-`rebuild_index` publishes it.
+stays; the Param `override` lets a person overrule it. With NOCTURNE_REQUIRE_APPROVAL, or in a
+run with the Param `approval`, someone must also approve. What passed is announced as an event of
+the asset `generation`, on which `rebuild_index` publishes it.
 
 If it fails: [infra/runbooks/train_als.md](/nocturne/runbooks/train_als.md).
 """
 
 from datetime import timedelta
 
-from airflow.providers.standard.operators.hitl import ApprovalOperator
 from airflow.sdk import DAG, Asset, Param, task
 
 from jobs.contract.assets import GENERATION_NAME, GENERATION_URI
 from jobs.contract.settings import load_settings
 from plugins.alerting import watched
-from plugins.operators import DEFAULT_ARGS, GateOperator, nightly, spark_job
+from plugins.operators import DEFAULT_ARGS, GateOperator, PublishApproval, nightly, spark_job
 
 GENERATION = Asset(name=GENERATION_NAME, uri=GENERATION_URI)
 CHOSEN = "{{ ti.xcom_pull(task_ids='choose')['%s'] }}"
@@ -84,6 +83,11 @@ with DAG(
             maxLength=500,
             description="Why this generation may pass in spite of the gate's objections; recorded.",
         ),
+        "approval": Param(
+            load_settings().require_approval,
+            type="boolean",
+            description="A person must approve what passed the gate, under Required Actions.",
+        ),
     },
     tags=["model", "nightly"],
     doc_md=__doc__,
@@ -106,17 +110,13 @@ with DAG(
         override="{{ params.override or '' }}",
         skip_rejected=load_settings().gate_rejects == "skip",
     )
+    approved = PublishApproval(
+        task_id="approve",
+        subject=f"Publish {CHOSEN % 'generation'}?",
+        body=f"It passed the gate: [its report](/nocturne/reports/{CHOSEN % 'generation'}).",
+        # Someone who comes to work in the morning may answer; the next night must not wait.
+        execution_timeout=None,
+        response_timeout=timedelta(hours=20),
+    )
     announced = announce(chosen["generation"])
-    chosen >> trained >> evaluated >> gated >> announced
-    if load_settings().require_approval:
-        approved = ApprovalOperator(
-            task_id="approve",
-            subject=f"Publish {CHOSEN % 'generation'}?",
-            body="It passed the gate. Its report: "
-            f"models/{CHOSEN % 'generation'}/report.html in the lake.",
-            defaults=None,
-            # Someone who comes to work in the morning may answer; the next night must not wait.
-            execution_timeout=None,
-            response_timeout=timedelta(hours=20),
-        )
-        gated >> approved >> announced
+    chosen >> trained >> evaluated >> gated >> approved >> announced

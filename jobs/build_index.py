@@ -7,6 +7,7 @@ never touched. A generation that is indexed already and passes the check is left
 
 import argparse
 import sys
+import time
 from collections.abc import Callable, Iterable
 from contextlib import closing
 from functools import partial
@@ -20,7 +21,7 @@ from jobs.contract.generations import Manifest, State, generation_id
 from jobs.contract.settings import Settings, load_settings
 from jobs.index.recall import TOP, recall
 from jobs.index.verdict import Found, problems
-from jobs.phases import phase
+from jobs.phases import phase, summary
 from jobs.session import spark_session
 from jobs.stores import lake
 from jobs.stores.away import stores_named
@@ -47,6 +48,7 @@ class Index:
     """One generation: its factors in the lake, and what the stores have of it."""
 
     def __init__(self, spark: SparkSession, settings: Settings, manifest: Manifest) -> None:
+        self.began = time.monotonic()
         self.generation = manifest.generation
         self._settings = settings
         self._rank = int(manifest.params["rank"])
@@ -190,7 +192,9 @@ def index(spark: SparkSession, settings: Settings, generation: str) -> None:
 def _wrong(built: Index, settings: Settings) -> str:
     with timed("checking"):
         found = built.found()
-    print(f"build_index: {built.generation}: {found}", flush=True)
+    print(f"build_index: {built.generation}: {found}")
+    seconds = time.monotonic() - built.began
+    print(summary("build_index", found.in_lake, found.in_stores, found.bad, seconds), flush=True)
     return "; ".join(problems(found, settings.min_index_recall))
 
 

@@ -197,6 +197,10 @@ def main(argv: list[str] | None = None) -> int:
         print(f"evaluate: {error}", file=sys.stderr)
         return 1
     print(*lines(report), sep="\n")
+    print(
+        f"evaluate: its page: {names.report_page_key(given.generation)} in the lake, "
+        f"/nocturne/reports/{given.generation} in Airflow"
+    )
     return 0
 
 

@@ -16,6 +16,7 @@ from jobs.contract.errors import BadInput, NocturneError
 from jobs.contract.fields import Field
 from jobs.contract.settings import Settings, load_settings
 from jobs.imports.files import fetch
+from jobs.phases import summary
 from jobs.session import spark_session
 from jobs.songs.decide import account, kept, rejected
 from jobs.songs.sources import ENDINGS, catalogue_files, landing_name, read_source
@@ -97,18 +98,21 @@ def _write(
     rows = reduce(DataFrame.unionByName, [what.rows(source) for source in sources])
     decided = what.choose(what.allowed(settings, rows)).persist()
     accounts = [(row.source_file, row.reason, row.rows) for row in account(decided).collect()]
-    any_kept = any(reason is None for _, reason, _ in accounts)
+    rows_in = sum(rows for *_, rows in accounts)
+    rows_out = sum(rows for _, reason, rows in accounts if reason is None)
     winners = kept(decided, what.fields)
     with lake_writer(settings, what.job):
         lake.overwrite(rejected(decided), lake.url(settings, what.rejected))
-        if any_kept:
+        if rows_out:
             lake.overwrite(winners, lake.url(settings, what.master))
-    if any_kept:
+    if rows_out:
         documents = Documents(settings)
         documents.ensure_indexes()
         what.upsert(documents, (row.asDict() for row in winners.toLocalIterator()))
-    print(*lines(accounts, what.name, time.monotonic() - started), sep="\n", flush=True)
-    if not any_kept:
+    seconds = time.monotonic() - started
+    print(*lines(accounts, what.name), sep="\n")
+    print(summary(what.job, rows_in, rows_out, rows_in - rows_out, seconds), flush=True)
+    if not rows_out:
         raise BadInput(f"no row could be used, so the {what.name} stay: see {what.rejected}")
 
 

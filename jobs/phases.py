@@ -1,4 +1,4 @@
-"""How long each part of a job takes, for the job's summary."""
+"""What a job says of its work: how long each part took, and what went in and came out."""
 
 import time
 from collections.abc import Iterator
@@ -11,3 +11,9 @@ def phase(job: str, name: str) -> Iterator[None]:
     started = time.monotonic()
     yield
     print(f"{job}: {name} took {time.monotonic() - started:.1f} s", flush=True)
+
+
+def summary(job: str, rows_in: int, rows_out: int, rejected: int, seconds: float) -> str:
+    """Return the table that ends a job's log: rows read, written and refused, and its seconds."""
+    head = f"{'':24}{'rows in':>12}{'rows out':>12}{'rejected':>12}{'seconds':>10}"
+    return f"{head}\n{job:24}{rows_in:12,}{rows_out:12,}{rejected:12,}{seconds:10.1f}"

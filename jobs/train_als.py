@@ -9,6 +9,7 @@ import argparse
 import shutil
 import subprocess
 import sys
+import time
 from contextlib import closing, suppress
 from dataclasses import dataclass
 from datetime import UTC, date, datetime
@@ -21,7 +22,7 @@ from jobs.contract.errors import BadInput, NocturneError
 from jobs.contract.generations import Manifest, generation_id, new_generation_id
 from jobs.contract.settings import Settings, load_settings
 from jobs.generation_parts import write_factors, write_lists
-from jobs.phases import phase
+from jobs.phases import phase, summary
 from jobs.session import spark_session
 from jobs.stores import lake
 from jobs.stores.generations import Generations
@@ -123,6 +124,7 @@ def code_version(settings: Settings) -> str:
 
 
 def _train(settings: Settings, order: Order) -> Manifest:
+    began = time.monotonic()
     as_of, generation, version = order.as_of, order.generation, order.lake_version
     start = window.window_start(as_of, settings.window_days)
     spark = spark_session(settings, f"train_als {generation}")
@@ -149,6 +151,10 @@ def _train(settings: Settings, order: Order) -> Manifest:
         decayed = window.plays_per_pair(plays, as_of, settings.half_life).cache()
         derived = write_lists(settings, generation, plays, decayed)
         mean = mean_weight(decayed, settings.weighting)
+        written = found["users"] + found["items"] + sum(derived.values())
+        print(
+            summary("train_als", found["plays"], written, 0, time.monotonic() - began), flush=True
+        )
     finally:
         spark.stop()
     return Manifest(

@@ -3,14 +3,15 @@
 import os
 import sys
 from contextlib import closing
-from datetime import timedelta
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
 from airflow.providers.apache.spark.operators.spark_submit import SparkSubmitOperator
 from airflow.providers.standard.hooks.subprocess import SubprocessHook
 from airflow.providers.standard.operators.bash import BashOperator
-from airflow.sdk import BaseOperator, CronTriggerTimetable
+from airflow.providers.standard.operators.hitl import ApprovalOperator
+from airflow.sdk import BaseOperator, BaseOperatorLink, CronTriggerTimetable
 from airflow.sdk.exceptions import AirflowException, AirflowFailException, AirflowSkipException
 
 from jobs.contract.generations import REJECTED_EXIT
@@ -107,8 +108,20 @@ class RollbackOperator(JobOperator):
             raise AirflowFailException(f"nothing was rolled back: exit code {code}")
 
 
+class ReportLink(BaseOperatorLink):
+    """The button of a task that shows the page of the generation it is about."""
+
+    name = "Report"  # type: ignore[assignment]
+
+    def get_link(self, operator: BaseOperator, *, ti_key: Any) -> str:
+        """Return the address in Airflow; the operator's template is rendered by then."""
+        return f"/nocturne/reports/{operator.generation}"
+
+
 class GateOperator(JobOperator):
     """Let a measured generation pass, or end the run: red without a retry, or skipped."""
+
+    operator_extra_links = (ReportLink(),)
 
     template_fields = ("generation", "override")
 
@@ -132,6 +145,31 @@ class GateOperator(JobOperator):
             raise rejected(f"{self.generation} was rejected, the live generation stays: {why}")
         if code != 0:
             raise AirflowException(f"the gate could not decide: exit code {code}")
+
+
+class DailyReport(BaseOperator):
+    """Write the daily report of the day on which it runs (UTC)."""
+
+    def execute(self, context: Any) -> str:
+        """Return the object key of the page."""
+        # Airflow's parsing of the DAGs need not load what the cards read.
+        from plugins.page_cards import Cards
+
+        day = datetime.now(UTC).date()
+        key = Cards(load_settings(), lambda _: None).write_daily(day)
+        self.log.info("the page: %s in the lake, /nocturne/daily/%s in Airflow", key, day)
+        return key
+
+
+class PublishApproval(ApprovalOperator):
+    """Wait until a person approves, in a run that wants it; others go on at once."""
+
+    def execute(self, context: Any) -> Any:
+        """Ask where the setting or the run's Param `approval` says so."""
+        if load_settings().require_approval or context["params"]["approval"]:
+            return super().execute(context)
+        self.log.info("nobody has to approve: NOCTURNE_REQUIRE_APPROVAL and approval are off")
+        return None
 
 
 def objections(generation: str) -> list[str]:

@@ -9,6 +9,7 @@ import os
 import subprocess
 import sys
 import threading
+from datetime import date
 from functools import cache
 from pathlib import Path
 from typing import Annotated, Any, Literal
@@ -33,7 +34,7 @@ FILES = Path(__file__).with_name("page_files")
 ROOT = Path(os.environ.get("NOCTURNE_ROOT", str(Path(__file__).resolve().parents[1])))
 JOB = ROOT / "jobs" / "rollback.py"
 RUNBOOKS = ROOT / "infra" / "runbooks"
-RUNBOOK = """<!doctype html><html lang="en"><meta charset="utf-8"><title>{title}</title>
+TEXT = """<!doctype html><html lang="en"><meta charset="utf-8"><title>{title}</title>
 <meta name="viewport" content="width=device-width, initial-scale=1">
 <link rel="stylesheet" href="../files/page.css"><main class="text">{text}
 <p><a href="../">The operator's page</a></p></main></html>"""
@@ -111,14 +112,14 @@ def listed(request: Request, user: GetUserDep, response: Response) -> dict[str, 
         allowed = False
     else:
         allowed = True
-    return {"cards": cards().names, "user": user.get_name(), "may_roll_back": allowed}
+    return {"cards": cards().titles, "user": user.get_name(), "may_roll_back": allowed}
 
 
 @router.get("/cards/{name}")
 def card(name: str, response: Response) -> dict[str, Any]:
     """Return one card."""
     response.headers.update(HEADERS)
-    if name not in cards().names:
+    if name not in cards().titles:
         raise HTTPException(404, f"there is no card {name!r}")
     return cards().read(name).known_as()
 
@@ -130,8 +131,26 @@ def report(generation: Generation) -> Response:
         body = cards().report(generation)
     except KeyError:
         raise HTTPException(404, f"there is no report of {generation}") from None
-    headers = HEADERS | {"Content-Security-Policy": REPORT_POLICY}
-    return Response(body, media_type="text/html; charset=utf-8", headers=headers)
+    return _report(body)
+
+
+@router.get("/daily/")
+def daily_reports() -> Response:
+    """Return the list of the daily reports, the last first."""
+    days = "".join(f'<li><a href="{escape(day)}">{escape(day)}</a>' for day in cards().days())
+    none = "<p>There is none yet: the DAG daily_report writes one a day.</p>"
+    text = f"<h1>Daily reports</h1>{f'<ul>{days}</ul>' if days else none}"
+    return HTMLResponse(TEXT.format(title="Daily reports", text=text), headers=HEADERS)
+
+
+@router.get("/daily/{day}")
+def daily_report(day: date) -> Response:
+    """Return the report of a day."""
+    try:
+        body = cards().daily(day)
+    except KeyError:
+        raise HTTPException(404, f"there is no report of {day}") from None
+    return _report(body)
 
 
 @router.get("/runbooks/{name}")
@@ -142,7 +161,7 @@ def runbook(name: str) -> Response:
         raise HTTPException(404, f"there is no runbook {name!r}")
     text = MarkdownIt("commonmark", {"html": False}).enable("table").render(known[name].read_text())
     title = escape(known[name].stem.replace("_", " "))
-    return HTMLResponse(RUNBOOK.format(title=title, text=text), headers=HEADERS)
+    return HTMLResponse(TEXT.format(title=title, text=text), headers=HEADERS)
 
 
 @router.post("/rollback", dependencies=[Depends(may_roll_back)])
@@ -168,6 +187,11 @@ def roll_back(
     if done.returncode != 0:
         raise HTTPException(409, said[-1] if said else "nothing was rolled back")
     return {"said": next((s for s in said if " is live" in s), f"{wanted.to} is live")}
+
+
+def _report(body: bytes) -> Response:
+    headers = HEADERS | {"Content-Security-Policy": REPORT_POLICY}
+    return Response(body, media_type="text/html; charset=utf-8", headers=headers)
 
 
 def _run(wanted: Rollback, by: str) -> subprocess.CompletedProcess[str]:

@@ -21,6 +21,7 @@ STREAM_SECONDS = 120
 ERROR_SHARE = 0.01
 SLOW_SECONDS = 0.5
 SHOWN_KINDS = 12
+ENDED_SECONDS = 86_400
 MANY_EVENTS = 200
 """Fewer a day say nothing about a drop."""
 
@@ -110,13 +111,16 @@ class TrafficCards:
 
     def alerts(self) -> Card:
         """Return what a person must know about, each with its runbook."""
+        opened = self._alerts.open()
+        ended = self._alerts.ended(time.time() - ENDED_SECONDS)
         rows = [
-            [a["_id"], a["said"], since(a["raised_at"]), a["runbook"]] for a in self._alerts.open()
+            [a["_id"], word, a["said"], since(a["raised_at"]), a["runbook"]]
+            for word, found in (("open", opened), ("over", ended))
+            for a in found
         ]
-        if not rows:
-            return Card("good", "None is open.")
-        said = "One is open." if len(rows) == 1 else f"{len(rows)} are open."
-        return Card("bad", said, [], ["Alert", "", "Raised", "Runbook"], rows)
+        said = {0: "None is open.", 1: "One is open."}.get(len(opened), f"{len(opened)} are open.")
+        head = ["Alert", "", "It says", "Raised", "Runbook"] if rows else []
+        return Card("bad" if opened else "good", said, [], head, rows)
 
     def serving(self) -> Card:
         """Return what listeners feel: the figures of the last minutes."""

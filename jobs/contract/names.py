@@ -1,6 +1,7 @@
 """Names that more than one part uses: lake paths, topics, collections, keys."""
 
 import hashlib
+from datetime import date
 from urllib.parse import quote
 
 # Paths inside the lake bucket.
@@ -15,6 +16,7 @@ MASTER_SONGS_REJECTED = "master/songs_rejected"
 MASTER_USERS = "master/users"
 MASTER_USERS_REJECTED = "master/users_rejected"
 MODELS = "models"
+DAILY_REPORTS = "reports/daily"
 TUNING = "tuning"
 
 # MongoDB collections.
@@ -107,6 +109,11 @@ def report_key(generation: str) -> str:
 def report_page_key(generation: str) -> str:
     """Return the object key of the same report as a page for people."""
     return f"{MODELS}/{generation}/report.html"
+
+
+def daily_report_key(day: date) -> str:
+    """Return the object key of the page that says how a morning (UTC) found everything."""
+    return f"{DAILY_REPORTS}/{day.isoformat()}.html"
 
 
 def comparison_key(before: str, after: str) -> str:

@@ -21,6 +21,16 @@ class Found:
     mongo_neighbours: int = 0
     mongo_lists: int = 0
 
+    @property
+    def in_lake(self) -> int:
+        """Return the rows of all parts in the lake."""
+        return self.lake_users + self.lake_items + self.lake_neighbours + self.lake_lists
+
+    @property
+    def in_stores(self) -> int:
+        """Return the rows of all parts in the stores that serve."""
+        return self.mongo_users + self.milvus_items + self.mongo_neighbours + self.mongo_lists
+
 
 def problems(found: Found, min_recall: float) -> list[str]:
     """Return a clause for each thing that is wrong; none means that it may be published."""

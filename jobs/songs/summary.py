@@ -7,8 +7,8 @@ Account = tuple[str, str | None, int]
 """source_file, reason (None: kept), rows: one row of `decide.account`."""
 
 
-def lines(accounts: Iterable[Account], kept_as: str, seconds: float) -> list[str]:
-    """Return rows in, kept and rejected: a line per file, per reason, and in all."""
+def lines(accounts: Iterable[Account], kept_as: str) -> list[str]:
+    """Return what became of the rows: a line per file and one per reason."""
     read: Counter[str] = Counter()
     kept: Counter[str] = Counter()
     reasons: Counter[str] = Counter()
@@ -23,5 +23,4 @@ def lines(accounts: Iterable[Account], kept_as: str, seconds: float) -> list[str
         for file, n in sorted(read.items())
     ]
     per_reason = [f"rejected as {reason}: {n}" for reason, n in sorted(reasons.items())]
-    total = f"rows in {read.total()} = {kept_as} {kept.total()} + rejected {reasons.total()}"
-    return [*files, *per_reason, f"{total}, {seconds:.1f} s"]
+    return [*files, *per_reason]

@@ -53,6 +53,11 @@ class Alerts:
         """Return the open alerts, the oldest first."""
         return sorted(self._alerts.find({"open": True}), key=lambda alert: alert["raised_at"])
 
+    def ended(self, since: float) -> list[Document]:
+        """Return the closed alerts that were raised at or after an epoch second, oldest first."""
+        found = self._alerts.find({"open": False, "raised_at": {"$gte": since}})
+        return sorted(found, key=lambda alert: alert["raised_at"])
+
     def close(self) -> None:
         """End the connections."""
         self._alerts.database.client.close()

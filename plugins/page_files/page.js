@@ -12,17 +12,6 @@ export {}; // a module, also for TypeScript
 const EVERY_MS = 10_000;
 const MISSED_POLLS = 3;
 /** @type {Record<string, string>} */
-const TITLES = {
-  alerts: "Open alerts",
-  live: "Live generation",
-  quality: "Quality report",
-  freshness: "Freshness",
-  stream: "Stream",
-  serving: "Serving",
-  events: "Events",
-  history: "History",
-};
-/** @type {Record<string, string>} */
 const WORDS = { good: "Good", warning: "Look", bad: "Bad", unknown: "Unknown" };
 
 /** @param {string} selector @param {ParentNode} [root] @returns {any} */
@@ -203,14 +192,14 @@ function poll() {
 }
 
 async function begin() {
-  const { cards: names, user, may_roll_back } = await ask("cards");
+  const { cards: titles, user, may_roll_back } = await ask("cards");
   mayRollBack = may_roll_back;
   $("#user").textContent = may_roll_back ? `${user}` : `${user}, who may look`;
-  for (const name of names) {
+  for (const [name, title] of Object.entries(titles)) {
     const section = $("template#card").content.firstElementChild.cloneNode(true);
     section.id = `card-${name}`;
-    $("h2", section).textContent = TITLES[name] ?? name;
-    $(".scroll", section).ariaLabel = `${TITLES[name] ?? name}: table`;
+    $("h2", section).textContent = title;
+    $(".scroll", section).ariaLabel = `${title}: table`;
     judge(section, "unknown", "Reading");
     shown.set(name, { section, missed: 0, at: 0, busy: false });
     cards.append(section);

@@ -6,6 +6,7 @@ import subprocess
 import time
 from collections.abc import Iterator
 from dataclasses import dataclass
+from datetime import UTC, datetime
 from typing import Any
 
 import pytest
@@ -101,7 +102,8 @@ def wanted(live: str, to: str) -> dict[str, str]:
 
 
 def test_strangers_get_nothing(desk: Desk):
-    for path in ("/", "/files/page.js", "/cards", "/cards/live", f"/reports/{NOWHERE}"):
+    reports = ("/daily/", "/daily/2026-01-01", f"/reports/{NOWHERE}")
+    for path in ("/", "/files/page.js", "/cards", "/cards/live", *reports):
         assert requests.get(desk.url + PAGE + path, timeout=30).status_code == 401, path
     body = wanted(NOWHERE, NOWHERE)
     for headers in ({}, {"Authorization": "Bearer forged"}, {"Cookie": "_token=forged"}):
@@ -273,9 +275,24 @@ def test_no_serious_finding(desk: Desk, page: Page, scheme: str):
 
 def test_the_report_of_the_candidate_is_a_click_away(desk: Desk, page: Page):
     frame = desk.open(page, "viewer")
-    frame.get_by_role("link", name="Report").click()
+    frame.get_by_role("link", name="Report with").click()
     expect(frame.locator("h1")).to_be_visible()
     expect(frame.locator("body")).to_contain_text("NDCG@10")
+
+
+def test_the_daily_report_is_what_the_morning_found(desk: Desk, page: Page):
+    desk.rig.stack.airflow().succeed("daily_report")
+    frame = desk.open(page, "viewer")
+    frame.get_by_role("link", name="Daily reports").click()
+    today = f"{datetime.now(UTC).date()}"
+    frame.get_by_role("link", name=today).click()
+    expect(frame.locator("h1")).to_have_text(f"Nocturne, {today}")
+    expect(frame.locator("section.card")).to_have_count(len(CARDS))
+    expect(frame.locator("section.card", has_text="Live generation")).to_contain_text("Published")
+    for day in ("2001-01-01", "today"):
+        url = f"{desk.url}{PAGE}/daily/{day}"
+        answer = requests.get(url, headers=desk.headers("viewer"), timeout=30)
+        assert answer.status_code in (404, 422)
 
 
 def test_the_events_of_today_are_counted_by_hour(desk: Desk, listener: str):

@@ -85,7 +85,7 @@ def test_every_dag_is_documented_tagged_and_retried(airflow):
     ("dag", "order"),
     [
         ("etl_master_data", ["songs", "users", "playable"]),
-        ("train_als", ["choose", "train", "evaluate", "gate", "announce"]),
+        ("train_als", ["choose", "train", "evaluate", "gate", "approve", "announce"]),
         ("rebuild_index", ["generations", "build_index", "publish"]),
         ("stream_supervisor", ["ensure", "watch"]),
         ("maintain_lake", ["pause", "erase", "maintain", "verify", "resume"]),
