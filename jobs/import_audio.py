@@ -47,7 +47,6 @@ class Import:
     def take_all(self, folder: Path, files: Sequence[Path]) -> None:
         """Put audio and cover of each file into the media bucket."""
         bucket = self._settings.media_bucket
-        self._objects.ensure_bucket(bucket)
         present = frozenset(self._objects.keys(bucket, f"{names.AUDIO}/"))
         for number, path in enumerate(files, start=1):
             try:
@@ -61,7 +60,6 @@ class Import:
     def land(self) -> None:
         """Write the songs' lines into the landing file, beside those of earlier imports."""
         bucket = self._settings.lake_bucket
-        self._objects.ensure_bucket(bucket)
         try:
             before = self._objects.get(bucket, LANDED).decode().split("\n")
         except KeyError:

@@ -39,7 +39,6 @@ def main(argv: list[str] | None = None) -> int:
     settings = load_settings()
     objects, bucket = Objects(settings), settings.media_bucket
     songs = read_songs(options.songs)
-    objects.ensure_bucket(bucket)
     present = set() if options.force else set(objects.keys(bucket, ""))
     with_audio = songs if options.audio is None else songs[: options.audio]
     covers = [s for s in songs if names.cover_key(s["track_id"]) not in present]

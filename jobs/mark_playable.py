@@ -22,7 +22,6 @@ def mark(settings: Settings) -> str:
     bucket = settings.media_bucket
     with stores_named(), closing(Documents(settings)) as documents:
         objects = Objects(settings)
-        objects.ensure_bucket(bucket)
         keys = frozenset(objects.keys(bucket, f"{AUDIO}/"))
         if not keys:
             changed = documents.forget_playable()

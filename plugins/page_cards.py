@@ -78,6 +78,5 @@ class Cards:
         """Write every card as it is now into a day's report; return its object key."""
         cards = [(title, self.read(name)) for name, title in self.titles.items()]
         key = names.daily_report_key(day)
-        self._objects.ensure_bucket(self._bucket)
         self._objects.put(self._bucket, key, daily_page(day, cards).encode(), "text/html")
         return key

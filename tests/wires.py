@@ -10,6 +10,7 @@ from contextlib import suppress
 from typing import Literal
 from urllib.parse import urlsplit
 
+from infra.local.config import own_keys
 from infra.local.install import ROOT
 from tests.integration.stack import Stack
 
@@ -110,7 +111,7 @@ def wired_app(
     }
     command = [sys.executable, "-m", "gunicorn", "--config", "serving/gunicorn_conf.py"]
     command += ["--bind", f"127.0.0.1:{port}", "serving.wsgi:app"]
-    environment = os.environ | stack.env | own | changes
+    environment = os.environ | stack.env | own_keys(stack.local.state)["app"] | own | changes
     with (stack.local.state / "logs" / log).open("a") as stderr:
         process = subprocess.Popen(command, cwd=ROOT, env=environment, stderr=stderr)
     return f"http://127.0.0.1:{port}", process, wires

@@ -30,7 +30,7 @@ from confluent_kafka.admin import AdminClient
 from numpy.typing import NDArray
 
 from infra.local import show, stack
-from infra.local.config import environment, load_local
+from infra.local.config import administrator, environment, load_local
 from infra.local.install import ROOT
 from infra.local.memory import PeakMemory
 from jobs.contract.errors import NocturneError
@@ -275,7 +275,8 @@ def main() -> int:
         local = stack.remembered(load_local())
         if stack.supervisor(local) is None:
             raise BenchFailed("the local stack is not running: run `make up` first")
-        os.environ.update(environment(local))
+        # Its bucket is its own, where no other key leads.
+        os.environ.update(environment(local) | administrator(local.state))
         whole = load_settings()
         own = load_settings(**overrides(whole))
         clean(own)

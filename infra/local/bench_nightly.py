@@ -21,7 +21,7 @@ from pathlib import Path
 
 from infra.local import show, stack
 from infra.local.bench_quality import MUSIC
-from infra.local.config import environment, load_local
+from infra.local.config import administrator, environment, load_local
 from infra.local.install import ROOT
 from infra.local.memory import PeakMemory
 from jobs.contract.errors import BadInput, NocturneError
@@ -171,7 +171,8 @@ def main() -> int:
         local = stack.remembered(load_local())
         if stack.supervisor(local) is None:
             raise NocturneError("the local stack is not running: run `make up` first")
-        os.environ.update(environment(local))
+        # Its bucket is its own, where no other key leads.
+        os.environ.update(environment(local) | administrator(local.state))
         wanted = {"NOCTURNE_LAKE_BUCKET": OWN, "NOCTURNE_MONGO_DB": OWN}
         own = load_settings(lake_bucket=OWN, mongo_db=OWN, serving_url="")
         try:

@@ -30,7 +30,7 @@ import urllib3
 
 from infra.local import bench_world, stack
 from infra.local.bench_world import GENERATION, World
-from infra.local.config import HOST, environment, load_local
+from infra.local.config import HOST, administrator, environment, load_local
 from infra.local.install import ROOT
 from infra.local.processes import members
 from infra.local.timing import BenchFailed, Call, Row, Samples, one_round, rows, table
@@ -453,7 +453,8 @@ def main() -> int:
         local = stack.remembered(load_local())
         if stack.supervisor(local) is None:
             raise BenchFailed("the local stack is not running: run `make up` first")
-        os.environ.update(environment(local))
+        # Its bucket is its own, where no other key leads.
+        os.environ.update(environment(local) | administrator(local.state))
         settings = _own(load_settings())
         REPORTS.mkdir(exist_ok=True)
         world = bench_world.draw(args.songs, args.listeners)

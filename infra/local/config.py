@@ -9,6 +9,7 @@ from pathlib import Path
 from pydantic import Field, ValidationError
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
+from infra.local.identities import ROOT_USER, USERS, key_variable
 from infra.local.install import ROOT, VENV, jars, minio_binary
 from jobs.contract.errors import SettingsError
 from jobs.contract.settings import PREFIX, Settings
@@ -71,15 +72,17 @@ def load_local() -> Local:
 def stack_secrets(state: Path) -> dict[str, str]:
     """Return this stack's secrets, made once and kept in a file that only its owner reads."""
     path = state / "secrets.json"
-    if path.exists():
-        return dict(json.loads(path.read_text()))
-    wanted = ("s3", "milvus", "supervisor", "token", "airflow_api", "airflow_jwt")
+    known: dict[str, str] = json.loads(path.read_text()) if path.exists() else {}
+    wanted = ["s3", *(f"s3_{user}" for user in USERS)]
+    wanted += ["milvus", "supervisor", "token", "airflow_api", "airflow_jwt"]
     made = {name: secrets.token_hex(24) for name in wanted}
     made |= {f"airflow_{user}": secrets.token_urlsafe(12) for user in ("admin", "op", "viewer")}
+    if made.keys() <= known.keys():
+        return known
     state.mkdir(parents=True, exist_ok=True)
     path.touch(mode=0o600)
-    path.write_text(json.dumps(made, indent=1))
-    return made
+    path.write_text(json.dumps(made | known, indent=1))
+    return made | known
 
 
 def settings_environment(local: Local) -> dict[str, str]:
@@ -96,8 +99,8 @@ def settings_environment(local: Local) -> dict[str, str]:
         "MILVUS_TOKEN": f"root:{made['milvus']}",
         "REDIS_URL": f"redis://{HOST}:{local.redis_port}/0",
         "S3_ENDPOINT": f"http://{HOST}:{local.minio_port}",
-        "S3_ACCESS_KEY": "nocturne",
-        "S3_SECRET_KEY": made["s3"],
+        "S3_ACCESS_KEY": "jobs",
+        "S3_SECRET_KEY": made["s3_jobs"],
         "CHECKPOINT_DIR": str(local.state / "checkpoints"),
         "TUNING_DIR": str(local.state / "tuning"),
         "SUPERVISOR_URL": f"http://nocturne:{made['supervisor']}@{HOST}:{local.supervisor_port}/RPC2",
@@ -111,6 +114,26 @@ def settings_environment(local: Local) -> dict[str, str]:
         if (value := os.environ.get(PREFIX + name.upper())) is not None
     }
     return given | own | {PREFIX + name: value for name, value in addresses.items()}
+
+
+def administrator(state: Path) -> dict[str, str]:
+    """Return MinIO's root key as the settings have it, in place of the jobs' key."""
+    return _s3(ROOT_USER, stack_secrets(state)["s3"])
+
+
+def own_keys(state: Path) -> dict[str, dict[str, str]]:
+    """Return the variables that one program alone is given, or has a value of its own for."""
+    made = stack_secrets(state)
+    return {
+        "minio": {"MINIO_ROOT_USER": ROOT_USER, "MINIO_ROOT_PASSWORD": made["s3"]},
+        "init": administrator(state) | {key_variable(u): made[f"s3_{u}"] for u in USERS},
+        "stream": _s3("stream", made["s3_stream"]),
+        "app": _s3("serving", made["s3_serving"]),
+    }
+
+
+def _s3(user: str, secret: str) -> dict[str, str]:
+    return {f"{PREFIX}S3_ACCESS_KEY": user, f"{PREFIX}S3_SECRET_KEY": secret}
 
 
 def _serving_url(local: Local) -> str:
@@ -149,8 +172,6 @@ def own_environment(local: Local) -> dict[str, str]:
         "NOCTURNE_VENV": str(VENV),
         "NOCTURNE_MINIO": str(minio_binary()),
         "NOCTURNE_KAFKA_JARS": str(jars("kafka")),
-        "MINIO_ROOT_USER": "nocturne",
-        "MINIO_ROOT_PASSWORD": made["s3"],
         "MINIO_UPDATE": "off",
         "AIRFLOW_URL": airflow_url,
         "AIRFLOW_HOME": str(airflow_home),

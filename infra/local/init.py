@@ -1,12 +1,21 @@
-"""Make what the stores must hold before anything else runs: buckets, topic, indexes, password."""
+"""Make what the stores must hold before anything else runs.
 
+Buckets, MinIO's users, indexes, the topic, Milvus' password. All of it may be there already.
+"""
+
+import os
 import sys
 import time
 from collections.abc import Callable
+from urllib.parse import urlsplit
 
+from minio import MinioAdmin
+from minio.credentials import StaticProvider
 from pymilvus import MilvusClient
 from pymilvus.exceptions import MilvusException
 
+from infra.local.identities import USERS, key_variable, policy
+from jobs.contract.errors import SettingsError
 from jobs.contract.settings import Settings, load_settings
 from jobs.stores.documents import Documents
 from jobs.stores.events import ensure_topic
@@ -21,6 +30,34 @@ def ensure_buckets(settings: Settings) -> None:
     objects = Objects(settings)
     for bucket in (settings.lake_bucket, settings.media_bucket):
         objects.ensure_bucket(bucket)
+
+
+def minio_admin(settings: Settings) -> MinioAdmin:
+    """Return MinIO's administration, asked with the settings' key."""
+    address = urlsplit(settings.s3_endpoint)
+    return MinioAdmin(
+        endpoint=address.netloc,
+        credentials=StaticProvider(settings.s3_access_key, settings.s3_secret_key),
+        secure=address.scheme == "https",
+    )
+
+
+def given_keys() -> dict[str, str]:
+    """Return the secret key of each user of MinIO from the environment."""
+    variables = {user: key_variable(user) for user in USERS}
+    missing = [name for name in variables.values() if not os.environ.get(name)]
+    if missing:
+        raise SettingsError(f"{', '.join(missing)}: not set, but MinIO's users need a key each")
+    return {user: os.environ[name] for user, name in variables.items()}
+
+
+def ensure_users(settings: Settings, keys: dict[str, str]) -> None:
+    """Make MinIO's users and their policies, or make them as they are to be."""
+    admin = minio_admin(settings)
+    for user, key in keys.items():
+        admin.user_add(user, key)
+        admin.policy_add(user, policy=policy(user, settings))
+        admin.policy_set(user, user=user)
 
 
 def ensure_milvus_password(settings: Settings) -> None:
@@ -53,8 +90,9 @@ def patiently(name: str, action: Callable[[], None]) -> None:
 
 def main() -> int:
     """Initialise every store in turn."""
-    settings = load_settings()
+    settings, keys = load_settings(), given_keys()
     patiently("buckets", lambda: ensure_buckets(settings))
+    patiently("users of MinIO", lambda: ensure_users(settings, keys))
     patiently("indexes", lambda: Documents(settings).ensure_indexes())
     patiently("topic", lambda: ensure_topic(settings))
     patiently("Milvus password", lambda: ensure_milvus_password(settings))

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from importlib.util import find_spec
 from pathlib import Path
 
-from infra.local.config import HOST, Local, stack_secrets
+from infra.local.config import HOST, Local, own_keys, stack_secrets
 from infra.local.install import ROOT, VENV
 from infra.local.processes import MARK
 
@@ -121,8 +121,10 @@ def write_supervisord_conf(local: Local) -> Path:
     parser["rpcinterface:supervisor"] = {
         "supervisor.rpcinterface_factory": "supervisor.rpcinterface:make_main_rpcinterface"
     }
+    keys = own_keys(state)
     for program in programs(local):
-        parser[f"program:{program.name}"] = _section(program, state)
+        own = {MARK: f"{state}#{program.name}"} | keys.get(program.name, {})
+        parser[f"program:{program.name}"] = _section(program, state, own)
         (state / "run" / program.name).mkdir(parents=True, exist_ok=True)
     path = state / "supervisord.conf"
     path.touch(mode=0o600)
@@ -131,12 +133,12 @@ def write_supervisord_conf(local: Local) -> Path:
     return path
 
 
-def _section(program: Program, state: Path) -> dict[str, str]:
+def _section(program: Program, state: Path, own: dict[str, str]) -> dict[str, str]:
     wait = f"{PYTHON} -m infra.local.waitfor {program.name} {' '.join(program.waits)}"
     return {
         "command": f"{wait} -- {program.command}",
         "directory": str(state / "run" / program.name),
-        "environment": f'{MARK}="{state}#{program.name}"',
+        "environment": ",".join(f'{name}="{value}"' for name, value in own.items()),
         "priority": str(program.priority),
         "startsecs": "0" if program.one_shot else "1",
         "autorestart": "unexpected" if program.one_shot else "true",

@@ -34,7 +34,7 @@ def many_batches(rig: Rig, batches: int = 300, per_batch: int = 100) -> str:
     }
     changed = {k.removeprefix("NOCTURNE_").lower(): v for k, v in env.items()}
     settings = Settings(**(rig.settings.model_dump() | changed))
-    Objects(settings).ensure_bucket(OWN)
+    rig.stack.ensure_lake(settings)
     ensure_topic(settings)
     sender = Sender(settings).send(batches * per_batch)
     driver = rig.driver(**env)

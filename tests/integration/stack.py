@@ -9,10 +9,13 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from infra.local.airflow_client import Airflow
-from infra.local.config import Local, environment, stack_secrets
+from infra.local.config import Local, administrator, environment, own_keys, stack_secrets
+from infra.local.identities import policy
+from infra.local.init import minio_admin
 from infra.local.install import ROOT
-from jobs.contract.settings import Settings
+from jobs.contract.settings import PREFIX, Settings
 from jobs.contract.tokens import listener_token
+from jobs.stores.objects import Objects
 
 SETTINGS = {
     "NOCTURNE_STREAM_TRIGGER_SECONDS": "1",
@@ -68,10 +71,29 @@ class Stack:
         assert ended.returncode == 0, f"{ended.stdout[-1000:]}\n{ended.stderr[-3000:]}"
         return ended.stdout
 
+    def settings_of(self, program: str) -> Settings:
+        """Return the settings with which supervisord starts a program."""
+        return _with(self.settings, own_keys(self.local.state)[program])
+
+    def ensure_lake(self, settings: Settings) -> None:
+        """Make the lake's bucket of a test, and let the jobs do there what they do in the lake."""
+        root = _with(settings, administrator(self.local.state))
+        Objects(root).ensure_bucket(settings.lake_bucket)
+        admin, name = minio_admin(root), f"jobs-{settings.lake_bucket}"
+        admin.policy_add(name, policy=policy("jobs", settings))
+        had = json.loads(admin.user_info("jobs"))["policyName"].split(",")
+        admin.policy_set(",".join({*had, name}), user="jobs")
+
     def airflow(self, user: str = "admin") -> Airflow:
         """Log into the stack's Airflow."""
         password = stack_secrets(self.local.state)[f"airflow_{user}"]
         return Airflow(self.env["AIRFLOW_URL"], user, password)
+
+
+def _with(settings: Settings, environment: dict[str, str]) -> Settings:
+    given = {k.removeprefix(PREFIX).lower(): v for k, v in environment.items()}
+    known = {k: v for k, v in given.items() if k in Settings.model_fields}
+    return settings.model_copy(update=known)
 
 
 def free_ports(state: Path) -> Local:

@@ -70,7 +70,7 @@ def log(tmp_path_factory):
 def known(stack, settings, own_db, log):
     """Both listeners wherever a listener can be."""
     objects = Objects(settings)
-    objects.ensure_bucket(settings.lake_bucket)
+    stack.ensure_lake(settings)
     objects.put(
         settings.lake_bucket, f"{names.LANDING_USERS}/u.jsonl", USERS.encode(), "text/plain"
     )

@@ -5,7 +5,6 @@ import csv
 import pytest
 
 from jobs.contract.names import MASTER_SONGS, MASTER_SONGS_REJECTED, SONGS
-from jobs.stores.objects import Objects
 from tests.integration.lake import rows
 
 FILES = {"tracks.csv": ",", "tracks_ms.psv": "|"}
@@ -16,7 +15,7 @@ DISTINCT_IN_CSV = 8154
 def settings(stack):
     changed = {"lake_bucket": "catalogue", "mongo_db": "nocturne_catalogue"}
     settings = stack.settings.model_copy(update=changed)
-    Objects(settings).ensure_bucket(settings.lake_bucket)
+    stack.ensure_lake(settings)
     return settings
 
 

@@ -11,7 +11,6 @@ import pytest
 
 from infra.local.install import ROOT
 from jobs.contract.names import MASTER_SONGS, SONGS, USERS
-from jobs.stores.objects import Objects
 from tests.integration.lake import raw_logs, rows
 from tests.integration.stack import Stack
 
@@ -26,7 +25,7 @@ def own(stack: Stack) -> dict[str, str]:
 def settings(stack: Stack, own):
     changed = {"lake_bucket": "repeats", "mongo_db": "nocturne_repeats"}
     settings = stack.settings.model_copy(update=changed)
-    Objects(settings).ensure_bucket(settings.lake_bucket)
+    stack.ensure_lake(settings)
     return settings
 
 

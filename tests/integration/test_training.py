@@ -130,7 +130,7 @@ def lab(stack: Stack) -> Iterable[Lab]:
     settings = stack.settings.model_copy(update=own)
     db, objects = database(settings), Objects(settings)
     db.client.drop_database(db.name)
-    objects.ensure_bucket(settings.lake_bucket)
+    stack.ensure_lake(settings)
     objects.delete_below(settings.lake_bucket, "")
     with (
         closing(Generations(settings)) as generations,

@@ -11,12 +11,14 @@ from compose_spec import PyCompose
 from dotenv import dotenv_values
 from expandvars import ParameterNullOrNotSet, expand
 
+from infra.local.identities import USERS, key_variable
 from jobs.contract.settings import PREFIX, Settings
 
 INFRA = Path(__file__).parents[2] / "infra"
 COMPOSE = (INFRA / "compose.yml").read_text()
 EXAMPLE = dotenv_values(INFRA / "env.example")
 SECRETS = [name for name in EXAMPLE if EXAMPLE[name]]
+JOBS = ("jobs", "secret-S3_JOBS_KEY")
 ROLES = {
     *("kafka", "minio", "mongo", "milvus", "attu", "redis", "postgres"),
     *("spark-master", "spark-worker", "stream", "serving"),
@@ -110,12 +112,12 @@ def test_an_empty_secret_is_refused(name):
 
 
 def test_secrets_come_from_the_env_file_alone():
-    keys = r"^\s*(\w*(?:PASSWORD|SECRET|TOKEN|_KEY|_AUTH)):[ ](.+)$"
+    keys = r"^\s*(\w*(?:PASSWORD|SECRET|TOKEN|(?<!_ACCESS)_KEY|_AUTH)):[ ](.+)$"
     values = dict(re.findall(keys, COMPOSE, re.MULTILINE))
     assert values
     assert all(":?set it in .env}" in value for value in values.values()), values
     assert not re.search(r"://[^/\s]*:[^$\s][^/\s]*@", COMPOSE), "a password in an address"
-    assert {EXAMPLE[name] for name in SECRETS} == {"nocturne", "change-me"}
+    assert {EXAMPLE[name] for name in SECRETS} == {"change-me"}
 
 
 def test_jobs_and_serving_get_every_setting(compose):
@@ -126,6 +128,25 @@ def test_jobs_and_serving_get_every_setting(compose):
         given = {key for key in services[name]["environment"] if key.startswith(PREFIX)}
         signs = name.startswith("airflow")  # the smoke test before a publication
         assert given == (known if signs else known - {"NOCTURNE_TOKEN_SECRET"})
+
+
+def test_each_program_has_a_key_of_its_own_to_the_object_store():
+    """A service has its user's key, and stores-init alone the root key."""
+    secrets = {name: f"secret-{name}" for name in SECRETS}
+    services = parse(COMPOSE, EXAMPLE | secrets)["services"]
+    given = {name: s.get("environment", {}) for name, s in services.items()}
+    assert {
+        name: (env["NOCTURNE_S3_ACCESS_KEY"], env["NOCTURNE_S3_SECRET_KEY"])
+        for name, env in given.items()
+        if "NOCTURNE_S3_ACCESS_KEY" in env
+    } == {
+        "serving": ("serving", "secret-S3_SERVING_KEY"),
+        "stream": ("stream", "secret-S3_STREAM_KEY"),
+        "stores-init": ("nocturne", "secret-MINIO_PASSWORD"),
+    } | dict.fromkeys((n for n in given if re.match("airflow-(?!init)", n)), JOBS)
+    assert {key_variable(user) for user in USERS} <= given["stores-init"].keys()
+    root = {name for name, env in given.items() if "secret-MINIO_PASSWORD" in env.values()}
+    assert root == {"minio", "stores-init"}
 
 
 @pytest.mark.parametrize(
