@@ -14,6 +14,7 @@ from jobs.stores import lake
 from jobs.stores.alerts import Alerts
 from jobs.stores.checkpoint import Checkpoint, Plan
 from jobs.stores.event_counts import EventCounts
+from jobs.stores.events import spark_connection
 from jobs.stores.lease import Lease
 from jobs.stores.play_counts import PlayCounts
 from jobs.stores.stream_health import StreamHealth
@@ -81,7 +82,7 @@ class Batches:
 
         messages = (
             kept.sparkSession.read.format("kafka")
-            .option("kafka.bootstrap.servers", self._settings.kafka_bootstrap)
+            .options(**spark_connection(self._settings))
             .option("assign", json.dumps({topic: sorted(plan.end)}))
             .option("startingOffsets", offsets(plan.start))
             .option("endingOffsets", offsets(plan.end))

@@ -29,7 +29,7 @@ from jobs.session import spark_session
 from jobs.stores import lake
 from jobs.stores.alerts import Alerts
 from jobs.stores.checkpoint import Checkpoint, Offsets
-from jobs.stores.events import topic_bounds
+from jobs.stores.events import spark_connection, topic_bounds
 from jobs.stores.holds import Holds
 from jobs.stores.lease import Lease
 from jobs.stores.stream_health import StreamHealth
@@ -95,7 +95,7 @@ def start_query(
     start = {settings.kafka_topic: {str(p): offset for p, offset in at.items()}}
     messages = (
         spark.readStream.format("kafka")
-        .option("kafka.bootstrap.servers", settings.kafka_bootstrap)
+        .options(**spark_connection(settings))
         .option("subscribe", settings.kafka_topic)
         .option("startingOffsets", json.dumps(start))
         .option("maxOffsetsPerTrigger", settings.stream_max_offsets)

@@ -27,7 +27,8 @@ class Wire:
         self._open: list[socket.socket] = []
         self._how: How | None = None
         self.port = self._listen(0)
-        self.address = address.replace(f":{parts.port}", f":{self.port}", 1)
+        before, _, behind = address.rpartition(f":{parts.port}")
+        self.address = f"{before}:{self.port}{behind}"
 
     def break_it(self, how: How) -> None:
         """Cut the wire (connections are refused), or spoil what the store answers."""

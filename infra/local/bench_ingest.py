@@ -37,7 +37,7 @@ from jobs.contract.errors import NocturneError
 from jobs.contract.names import RAW_LOGS
 from jobs.contract.settings import Settings, load_settings
 from jobs.stores.documents import database
-from jobs.stores.events import ensure_topic
+from jobs.stores.events import connection, ensure_topic
 from jobs.stores.objects import Objects
 from jobs.stores.stream_health import StreamHealth
 
@@ -69,7 +69,7 @@ def produce(settings: Settings, count: int, rate: float = 0.0) -> float:
     users = rng.integers(0, LISTENERS, count)
     producer = Producer(
         {
-            "bootstrap.servers": settings.kafka_bootstrap,
+            **connection(settings),
             "acks": "all",
             "enable.idempotence": True,
             "linger.ms": 20,
@@ -103,7 +103,7 @@ def produce(settings: Settings, count: int, rate: float = 0.0) -> float:
 def consume(settings: Settings, count: int) -> float:
     """Read `count` messages of the topic with a plain consumer; return messages per second."""
     options = {
-        "bootstrap.servers": settings.kafka_bootstrap,
+        **connection(settings),
         "group.id": uuid4().hex,
         "auto.offset.reset": "earliest",
         "enable.auto.commit": False,
@@ -246,7 +246,7 @@ def compact(settings: Settings) -> None:
 
 def clean(settings: Settings) -> None:
     """Remove everything that the bench has to itself."""
-    admin = AdminClient({"bootstrap.servers": settings.kafka_bootstrap})
+    admin = AdminClient(connection(settings))
     if settings.kafka_topic in admin.list_topics(timeout=10).topics:
         admin.delete_topics([settings.kafka_topic])[settings.kafka_topic].result(30)
         time.sleep(3)  # the broker forgets a topic a little later

@@ -74,7 +74,7 @@ def stack_secrets(state: Path) -> dict[str, str]:
     path = state / "secrets.json"
     known: dict[str, str] = json.loads(path.read_text()) if path.exists() else {}
     wanted = ["s3", *(f"s3_{user}" for user in USERS)]
-    wanted += ["milvus", "supervisor", "token", "airflow_api", "airflow_jwt"]
+    wanted += ["kafka", "redis", "milvus", "supervisor", "token", "airflow_api", "airflow_jwt"]
     made = {name: secrets.token_hex(24) for name in wanted}
     made |= {f"airflow_{user}": secrets.token_urlsafe(12) for user in ("admin", "op", "viewer")}
     if made.keys() <= known.keys():
@@ -94,10 +94,12 @@ def settings_environment(local: Local) -> dict[str, str]:
     addresses = {
         "ENVIRONMENT": "local",
         "KAFKA_BOOTSTRAP": f"{HOST}:{local.kafka_port}",
+        "KAFKA_USER": "nocturne",
+        "KAFKA_PASSWORD": made["kafka"],
         "MONGO_URI": f"mongodb://{HOST}:{local.mongo_port}",
         "MILVUS_URI": f"http://{HOST}:{local.milvus_port}",
         "MILVUS_TOKEN": f"root:{made['milvus']}",
-        "REDIS_URL": f"redis://{HOST}:{local.redis_port}/0",
+        "REDIS_URL": f"redis://:{made['redis']}@{HOST}:{local.redis_port}/0",
         "S3_ENDPOINT": f"http://{HOST}:{local.minio_port}",
         "S3_ACCESS_KEY": "jobs",
         "S3_SECRET_KEY": made["s3_jobs"],

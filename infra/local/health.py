@@ -15,6 +15,7 @@ from infra.local.config import HOST, Local, stack_secrets
 from jobs.contract.settings import Settings
 from jobs.stores.alerts import Alerts
 from jobs.stores.documents import Document, database
+from jobs.stores.events import connection
 from jobs.stores.generations import Generations
 from jobs.stores.stream_health import StreamHealth
 from jobs.stores.vectors import Vectors
@@ -57,7 +58,7 @@ def _get(url: str) -> Any:
 
 def _redis(settings: Settings) -> str:
     redis.Redis.from_url(settings.redis_url, socket_timeout=2).ping()
-    return settings.redis_url
+    return settings.redis_url.rpartition("@")[2]  # without the password
 
 
 def _minio(settings: Settings) -> str:
@@ -71,7 +72,7 @@ def _mongo(settings: Settings) -> str:
 
 
 def _kafka(settings: Settings) -> str:
-    admin = AdminClient({"bootstrap.servers": settings.kafka_bootstrap, "log_level": 0})
+    admin = AdminClient(connection(settings) | {"log_level": 0})
     topics = admin.list_topics(timeout=3).topics
     if settings.kafka_topic not in topics:
         raise Unhealthy(f"topic {settings.kafka_topic} is not there yet")

@@ -90,9 +90,16 @@ def _redis(local: Local) -> str:
         assert spec.submodule_search_locations is not None
         server = str(Path(spec.submodule_search_locations[0]) / "bin/redis-server")
     return (
-        f"{server} --bind {HOST} --port {local.redis_port} --save 60 1 --appendonly no "
-        f"--dir {local.state / 'run/redis'}"
+        f"{server} {local.state / 'redis.conf'} --bind {HOST} --port {local.redis_port} "
+        f"--save 60 1 --appendonly no --dir {local.state / 'run/redis'}"
     )
+
+
+def write_redis_conf(state: Path) -> None:
+    """Write the password of Redis into a file, which unlike a command line only its owner reads."""
+    path = state / "redis.conf"
+    path.touch(mode=0o600)
+    path.write_text(f"requirepass {stack_secrets(state)['redis']}\n")
 
 
 def _minio(local: Local) -> str:

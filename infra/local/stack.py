@@ -25,7 +25,7 @@ from infra.local.config import (
 from infra.local.install import ROOT, VENV
 from infra.local.preflight import StackError, preflight
 from infra.local.processes import end, members
-from infra.local.programs import programs, write_supervisord_conf
+from infra.local.programs import programs, write_redis_conf, write_supervisord_conf
 from infra.local.spark_conf import write_spark_conf
 from jobs.contract.errors import NocturneError
 from jobs.contract.names import SPARK_POOL
@@ -64,6 +64,7 @@ def prepare(local: Local) -> None:
     generated.touch(mode=0o600)
     generated.write_text(json.dumps(passwords))
     write_spark_conf(local.state)
+    write_redis_conf(local.state)
     write_supervisord_conf(local)
     (local.state / "local.json").write_text(local.model_dump_json())
 

@@ -19,6 +19,8 @@ class Settings(BaseSettings):
         "production", description="`local` opens the development-only token endpoint."
     )
     kafka_bootstrap: str = Field("127.0.0.1:9092", description="Kafka bootstrap servers.")
+    kafka_user: str = Field("", description="User of Kafka (SASL/PLAIN); empty: it asks for none.")
+    kafka_password: str = Field("", repr=False, description="That user's password.")
     kafka_topic: str = Field("music_log", description="Topic of listening events.")
     kafka_partitions: int = Field(2, ge=1, description="Partitions of a topic we create.")
     mongo_uri: str = Field("mongodb://127.0.0.1:27017", description="MongoDB connection string.")

@@ -1,6 +1,7 @@
 """Kafka: listening events on their way to the lake."""
 
 from collections.abc import Iterable
+from typing import Any
 
 from confluent_kafka import Consumer, KafkaException, Producer, TopicPartition
 from confluent_kafka.admin import AdminClient, NewTopic
@@ -8,9 +9,41 @@ from confluent_kafka.admin import AdminClient, NewTopic
 from jobs.contract.errors import NocturneError
 from jobs.contract.settings import Settings
 
+LOGIN = "org.apache.kafka.common.security.plain.PlainLoginModule required"
+
 
 class BrokerUnavailable(NocturneError):
     """Kafka did not acknowledge every event in time; send the same events again."""
+
+
+def connection(settings: Settings) -> dict[str, Any]:
+    """Return how a client of librdkafka reaches the broker, and as whom."""
+    address = {"bootstrap.servers": settings.kafka_bootstrap}
+    if not settings.kafka_user:
+        return address
+    return address | {
+        "security.protocol": "SASL_PLAINTEXT",
+        "sasl.mechanism": "PLAIN",
+        "sasl.username": settings.kafka_user,
+        "sasl.password": settings.kafka_password,
+    }
+
+
+def spark_connection(settings: Settings) -> dict[str, str]:
+    """Return the same as options of Spark's Kafka source, which keeps them out of its logs."""
+    address = {"kafka.bootstrap.servers": settings.kafka_bootstrap}
+    if not settings.kafka_user:
+        return address
+    user, password = _quoted(settings.kafka_user), _quoted(settings.kafka_password)
+    return address | {
+        "kafka.security.protocol": "SASL_PLAINTEXT",
+        "kafka.sasl.mechanism": "PLAIN",
+        "kafka.sasl.jaas.config": f"{LOGIN} username={user} password={password};",
+    }
+
+
+def _quoted(value: str) -> str:
+    return '"' + value.replace("\\", "\\\\").replace('"', '\\"') + '"'
 
 
 class EventLog:
@@ -21,7 +54,7 @@ class EventLog:
         self._timeout = timeout_s
         self._producer = Producer(
             {
-                "bootstrap.servers": settings.kafka_bootstrap,
+                **connection(settings),
                 "acks": "all",
                 "enable.idempotence": True,
                 "linger.ms": 5,
@@ -69,7 +102,7 @@ class EventLog:
 
 def ensure_topic(settings: Settings) -> None:
     """Create the topic of listening events unless it is there."""
-    admin = AdminClient({"bootstrap.servers": settings.kafka_bootstrap})
+    admin = AdminClient(connection(settings))
     if settings.kafka_topic in admin.list_topics(timeout=10).topics:
         return
     # The broker's clock, so that no sender decides when an event was received.
@@ -85,7 +118,7 @@ def topic_bounds(settings: Settings, timeout_s: float = 5.0) -> dict[int, tuple[
     """
     topic = settings.kafka_topic
     # The group is a formality: no message is read.
-    options = {"bootstrap.servers": settings.kafka_bootstrap, "group.id": "offsets", "log_level": 0}
+    options = connection(settings) | {"group.id": "offsets", "log_level": 0}
     consumer = Consumer(options)
     try:
         partitions = consumer.list_topics(topic, timeout=timeout_s).topics[topic].partitions

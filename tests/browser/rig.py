@@ -12,7 +12,7 @@ from confluent_kafka import Consumer, TopicPartition
 
 from jobs.contract.settings import Settings
 from jobs.contract.tokens import listener_token
-from jobs.stores.events import ensure_topic
+from jobs.stores.events import connection, ensure_topic
 from tests.integration.stack import Stack
 from tests.wires import Wire, wired_app
 
@@ -31,9 +31,7 @@ class Posted:
     _seen: list[dict[str, Any]] = field(default_factory=list)
 
     def __post_init__(self) -> None:
-        self._consumer = Consumer(
-            {"bootstrap.servers": self.settings.kafka_bootstrap, "group.id": "browser-tests"}
-        )
+        self._consumer = Consumer(connection(self.settings) | {"group.id": "browser-tests"})
         parts = range(self.settings.kafka_partitions)
         self._consumer.assign([TopicPartition(TOPIC, part, 0) for part in parts])
 

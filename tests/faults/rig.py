@@ -24,7 +24,7 @@ from jobs.contract import names
 from jobs.contract.settings import Settings
 from jobs.stores.alerts import Alerts
 from jobs.stores.documents import Document, database
-from jobs.stores.events import BrokerUnavailable, topic_bounds
+from jobs.stores.events import BrokerUnavailable, connection, topic_bounds
 from jobs.stores.stream_health import StreamHealth
 from tests.integration.lake import quarantine, raw_logs
 from tests.integration.stack import Stack
@@ -258,7 +258,7 @@ class Sender:
         self._stop = threading.Event()
         self._producer = Producer(
             {
-                "bootstrap.servers": settings.kafka_bootstrap,
+                **connection(settings),
                 "acks": "all",
                 "enable.idempotence": True,
                 "linger.ms": 20,

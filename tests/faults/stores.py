@@ -5,7 +5,7 @@ import time
 from confluent_kafka import TopicPartition
 from confluent_kafka.admin import AdminClient
 
-from jobs.stores.events import topic_bounds
+from jobs.stores.events import connection, topic_bounds
 from jobs.stores.holds import Holds
 from tests.faults.crashes import is_open
 from tests.faults.rig import Failed, Rig, Sender
@@ -80,7 +80,7 @@ def retention_passed(rig: Rig, events: int = 3_000) -> str:
 
 def drop_before(rig: Rig, offsets: dict[int, int]) -> None:
     """Let the broker delete every message before these offsets, as its retention does."""
-    admin = AdminClient({"bootstrap.servers": rig.settings.kafka_bootstrap})
+    admin = AdminClient(connection(rig.settings))
     wanted = [TopicPartition(rig.settings.kafka_topic, p, o) for p, o in offsets.items()]
     for done in admin.delete_records(wanted).values():
         done.result(30)

@@ -1,8 +1,9 @@
-"""What each program's key of the object store opens, and that each has its own."""
+"""What each program's key of the object store opens; that Kafka and Redis take nobody else."""
 
 from contextlib import closing
 
 import pytest
+import redis
 from botocore.exceptions import ClientError
 from minio.error import MinioAdminException
 
@@ -10,6 +11,7 @@ from infra.local.config import stack_secrets
 from infra.local.init import minio_admin
 from infra.local.processes import members
 from jobs.contract import names
+from jobs.stores.events import BrokerUnavailable, EventLog
 from jobs.stores.media import Media
 from jobs.stores.objects import Objects
 
@@ -106,3 +108,20 @@ def test_each_program_runs_with_its_own_key(stack):
         if root in p.environ().values()
     }
     assert having == {"minio"}
+
+
+@pytest.mark.parametrize("changed", [{"kafka_user": ""}, {"kafka_password": "wrong"}])
+def test_kafka_takes_no_event_of_a_stranger(stack, changed):
+    with closing(EventLog(stack.settings)) as known:
+        known.ping(10)
+    with closing(EventLog(stack.settings.model_copy(update=changed), 2)) as strange:
+        with pytest.raises(BrokerUnavailable):
+            strange.ping(2)
+        with pytest.raises(BrokerUnavailable):
+            strange.send([("stranger", b"{}")])
+
+
+def test_redis_answers_no_stranger(stack):
+    strange = redis.Redis(port=stack.local.redis_port)
+    with closing(strange), pytest.raises(redis.AuthenticationError):
+        strange.ping()

@@ -8,6 +8,7 @@ import sys
 import time
 from contextlib import suppress
 
+from infra.local.config import stack_secrets
 from infra.local.install import ROOT
 from infra.local.processes import members
 from infra.local.stack import supervisords
@@ -26,6 +27,17 @@ def status(stack) -> subprocess.CompletedProcess[str]:
         capture_output=True,
         text=True,
     )
+
+
+def test_no_key_to_a_store_is_on_a_command_line_or_in_a_log(stack):
+    state = stack.local.state
+    stores = ("s3", "kafka", "redis", "milvus")
+    keys = {n: s for n, s in stack_secrets(state).items() if n.startswith(stores)}
+    logs = [p for f in ("logs", "airflow/logs") for p in (state / f).rglob("*.log*") if p.is_file()]
+    shown = {str(path): path.read_text(errors="replace") for path in logs}
+    shown |= {f"process {p.pid}": " ".join(p.cmdline()) for p in members(state)}
+    assert any("kafka.Kafka" in text for text in shown.values())
+    assert [(w, n) for w, text in shown.items() for n, key in keys.items() if key in text] == []
 
 
 def test_status_is_0_only_when_every_part_is_healthy(stack):
