@@ -1,5 +1,6 @@
 """What each program's key of the object store opens; that Kafka and Redis take nobody else."""
 
+import json
 from contextlib import closing
 
 import pytest
@@ -76,7 +77,7 @@ def test_serving_sees_a_cover_and_that_there_is_none(stack, known):
 
 def test_no_key_but_the_root_key_administers(stack):
     root = stack.settings_of("init")
-    assert {"jobs", "serving", "stream"} <= set(minio_admin(root).user_list())
+    assert {"jobs", "serving", "stream"} <= json.loads(minio_admin(root).user_list()).keys()
 
 
 @pytest.mark.parametrize("program", ["app", "stream", "jobs"])
