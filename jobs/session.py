@@ -18,13 +18,16 @@ def spark_session(settings: Settings, app: str) -> SparkSession:
     set here, so that no secret is in a file or on a command line.
     """
     builder = SparkSession.builder.appName(f"nocturne {app}")
-    if "PYSPARK_GATEWAY_PORT" not in os.environ:  # under spark-submit the master is set already
-        builder = builder.master(settings.spark_master)
     s3a = "spark.hadoop.fs.s3a"
+    if "PYSPARK_GATEWAY_PORT" in os.environ:  # spark-submit has set the master and started Java
+        builder = builder.config(f"{s3a}.access.key", settings.s3_access_key)
+        builder = builder.config(f"{s3a}.secret.key", settings.s3_secret_key)
+    else:  # Java is about to start with its configuration on the command line
+        os.environ["AWS_ACCESS_KEY_ID"] = settings.s3_access_key
+        os.environ["AWS_SECRET_ACCESS_KEY"] = settings.s3_secret_key
+        builder = builder.master(settings.spark_master)
     return (
         builder.config(f"{s3a}.endpoint", settings.s3_endpoint)
-        .config(f"{s3a}.access.key", settings.s3_access_key)
-        .config(f"{s3a}.secret.key", settings.s3_secret_key)
         .config("spark.executorEnv.PYTHONPATH", os.environ.get("PYTHONPATH", ""))
         .getOrCreate()
     )

@@ -17,7 +17,8 @@ from jobs.stores.media import Media
 from jobs.stores.objects import Objects
 
 SONG = "identities-song"
-FACTORS = f"{names.MODELS}/identities/part-0.parquet"
+LISTENERS = f"{names.user_factors_path('identities')}/part-0.parquet"
+SONGS = f"{names.item_factors_path('identities')}/part-0.parquet"
 LOG = f"{names.RAW_LOGS}/identities.parquet"
 
 
@@ -25,7 +26,7 @@ LOG = f"{names.RAW_LOGS}/identities.parquet"
 def known(stack):
     """An object of each kind, put there by the jobs' key."""
     objects, settings = Objects(stack.settings), stack.settings
-    there = [(settings.lake_bucket, FACTORS), (settings.lake_bucket, LOG)]
+    there = [(settings.lake_bucket, key) for key in (LISTENERS, SONGS, LOG)]
     there += [(settings.media_bucket, key(SONG)) for key in (names.audio_key, names.cover_key)]
     for bucket, key in there:
         objects.put(bucket, key, b"x", "image/png")
@@ -40,7 +41,7 @@ def opened(settings, there) -> dict[str, str]:
     acts = {
         "r": lambda bucket, key: objects.get(bucket, key),
         "w": lambda bucket, key: objects.put(bucket, key, b"x", "image/png"),
-        "l": lambda bucket, key: objects.keys(bucket, key.rpartition("/")[0]),
+        "l": lambda bucket, key: objects.keys(bucket, f"{key.rpartition('/')[0]}/"),
     }
     return {key: "".join(a for a in acts if allowed(acts[a], bucket, key)) for bucket, key in there}
 
@@ -56,13 +57,18 @@ def allowed(act, bucket: str, key: str) -> bool:
 
 
 @pytest.mark.parametrize(
-    ("program", "factors", "log", "media"),
-    [("app", "", "", "r"), ("stream", "", "rwl", ""), ("jobs", "rwl", "rwl", "rwl")],
+    ("program", "listeners", "songs", "log", "media"),
+    [
+        ("app", "", "rl", "", "r"),
+        ("stream", "", "", "rwl", ""),
+        ("jobs", "rwl", "rwl", "rwl", "rwl"),
+    ],
 )
-def test_a_key_opens_what_its_program_needs(stack, known, program, factors, log, media):
+def test_a_key_opens_what_its_program_needs(stack, known, program, listeners, songs, log, media):
     settings = stack.settings if program == "jobs" else stack.settings_of(program)
     assert opened(settings, known) == {
-        FACTORS: factors,
+        LISTENERS: listeners,
+        SONGS: songs,
         LOG: log,
         names.audio_key(SONG): media,
         names.cover_key(SONG): media,
@@ -96,19 +102,13 @@ def test_others_administer_nothing(stack, program):
         Objects(settings).ensure_bucket("identities-more")
 
 
-def test_each_program_runs_with_its_own_key(stack):
-    wanted = {"app": "serving", "stream": "stream"}
-    for program, user in wanted.items():
-        given = [p.environ() for p in members(stack.local.state, program)]
-        assert {env["NOCTURNE_S3_ACCESS_KEY"] for env in given} == {user}
+def test_a_program_runs_with_its_own_key_and_only_the_store_with_the_root_key(stack):
+    """The app wipes its environment: tests/integration/test_media.py sees its key in addresses."""
     root = stack_secrets(stack.local.state)["s3"]
-    having = {
-        name
-        for name in ("app", "stream", "af-scheduler", "af-triggerer", "kafka", "minio")
-        for p in members(stack.local.state, name)
-        if root in p.environ().values()
-    }
-    assert having == {"minio"}
+    programs = ("stream", "af-scheduler", "af-triggerer", "kafka", "minio")
+    given = [(n, p.environ()) for n in programs for p in members(stack.local.state, n)]
+    assert {n for n, env in given if root in env.values()} == {"minio"}
+    assert {env["NOCTURNE_S3_ACCESS_KEY"] for n, env in given if n == "stream"} == {"stream"}
 
 
 @pytest.mark.parametrize("changed", [{"kafka_user": ""}, {"kafka_password": "wrong"}])

@@ -83,6 +83,7 @@ def test_a_stream_plays_from_the_middle(stack, media):
         f"{stack.app_url}/songs/song-00001/stream", timeout=30, allow_redirects=False
     )
     assert (first.status_code, first.headers["Cache-Control"]) == (307, "no-store")
+    assert "X-Amz-Credential=serving%2F" in first.headers["Location"]
     part = requests.get(
         f"{stack.app_url}/songs/song-00001/stream",
         headers={"Range": "bytes=1000-1999"},
@@ -96,7 +97,7 @@ def test_a_stream_plays_from_the_middle(stack, media):
 
 
 def test_an_address_ends_and_cannot_be_changed(stack, media):
-    short = AudioLinks(stack.settings.model_copy(update={"media_seconds": 1}))
+    short = AudioLinks(stack.settings_of("app").model_copy(update={"media_seconds": 1}))
     address = short.link("song-00001")
     other = address.replace("song-00001", "song-00002")
     assert requests.get(address, timeout=30).status_code == 200
