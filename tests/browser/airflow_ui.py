@@ -1,8 +1,6 @@
 """Airflow's own pages, as an operator uses them."""
 
-import re
-
-from playwright.sync_api import Page, expect
+from playwright.sync_api import Page
 
 from infra.local.config import stack_secrets
 from tests.integration.stack import Stack

@@ -15,6 +15,8 @@ from jobs.contract.settings import PREFIX, Settings
 
 INFRA = Path(__file__).parents[2] / "infra"
 COMPOSE = (INFRA / "compose.yml").read_text()
+TLS = (INFRA / "compose.tls.yml").read_text()
+CADDY = (INFRA / "tls/Caddyfile").read_text()
 EXAMPLE = dotenv_values(INFRA / "env.example")
 SECRETS = [name for name in EXAMPLE if EXAMPLE[name]]
 ROLES = {
@@ -79,6 +81,49 @@ def test_state_is_on_named_volumes(compose):
     )
     own_files = [mount for mount in mounts if mount[0].startswith(".")]
     assert all((INFRA / source).is_file() and mode == "ro" for source, _, mode in own_files)
+
+
+def test_every_service_is_bounded(compose):
+    for name, service in compose["services"].items():
+        assert re.fullmatch(r"\d+[mg]b", service["mem_limit"]), name
+        assert "no-new-privileges:true" in service["security_opt"], name
+        assert service["logging"]["options"]["max-size"], name
+
+
+def test_our_containers_write_to_volumes_alone(compose):
+    own = {name: s for name, s in compose["services"].items() if "build" in s}
+    assert {"stream", "serving", "airflow-scheduler", "spark-worker"} <= set(own)
+    for name, service in own.items():
+        assert service["read_only"], name
+        assert (service["cap_drop"], service["tmpfs"]) == (["ALL"], ["/tmp"])
+    folders = {
+        "stream": ("NOCTURNE_CHECKPOINT_DIR", "SPARK_LOCAL_DIRS"),
+        "spark-worker": ("SPARK_LOCAL_DIRS",),
+        "airflow-scheduler": ("NOCTURNE_TUNING_DIR", "SPARK_LOCAL_DIRS"),
+    }
+    for name, variables in folders.items():
+        mounts = [volume.split(":")[1] for volume in own[name]["volumes"]]
+        for variable in variables:
+            folder = Path(own[name]["environment"][variable])
+            assert any(folder.is_relative_to(mount) for mount in mounts), (name, variable)
+
+
+def test_only_the_proxy_of_the_tls_example_is_reached_from_outside():
+    given = EXAMPLE | {"NOCTURNE_DOMAIN": "music.example.org"}
+    filled = expand(TLS, environ={name: value or "" for name, value in given.items()})
+    added = yaml.safe_load(filled)
+    with_tls = yaml.safe_load(expand(COMPOSE, environ=given))
+    with_tls["services"]["caddy"] = added["services"]["caddy"]
+    with_tls["services"]["serving"]["environment"] |= added["services"]["serving"]["environment"]
+    with_tls["volumes"] |= added["volumes"]
+    compose = PyCompose.from_json(json.dumps(with_tls))
+    compose.validate()
+    assert added["services"]["caddy"]["ports"] == ["80:80", "443:443"]
+    assert set(added["services"]) == {"caddy", "serving"}
+    assert with_tls["services"]["serving"]["environment"]["NOCTURNE_TRUSTED_PROXIES"] == "1"
+    upstreams = re.findall(r"reverse_proxy \{\$\w+:([\w-]+):\d+\}", CADDY)
+    assert upstreams == ["serving", "minio"]
+    assert set(upstreams) <= set(with_tls["services"])
 
 
 def test_images_have_one_version(compose):
