@@ -5,6 +5,7 @@ import os
 import socket
 import subprocess
 import sys
+from contextlib import closing
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -13,6 +14,7 @@ from infra.local.config import Local, environment, stack_secrets
 from infra.local.install import ROOT
 from jobs.contract.settings import Settings
 from jobs.contract.tokens import listener_token
+from jobs.stores.alerts import Alerts
 
 SETTINGS = {
     "NOCTURNE_STREAM_TRIGGER_SECONDS": "1",
@@ -42,6 +44,12 @@ class Stack:
     def app_url(self) -> str:
         """Where the Flask app answers."""
         return f"http://127.0.0.1:{self.local.app_port}"
+
+    def end_alerts(self) -> None:
+        """Close all alerts, so that each that opens from now on is told."""
+        with closing(Alerts(self.settings)) as alerts:
+            for alert in alerts.open():
+                alerts.clear(alert["_id"])
 
     def run(
         self, command: list[str], timeout: float = 400, **env: str
