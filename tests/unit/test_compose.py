@@ -5,6 +5,7 @@ import re
 from pathlib import Path
 from typing import Any
 
+import pyspark
 import pytest
 import yaml
 from compose_spec import PyCompose
@@ -17,6 +18,11 @@ INFRA = Path(__file__).parents[2] / "infra"
 COMPOSE = (INFRA / "compose.yml").read_text()
 TLS = (INFRA / "compose.tls.yml").read_text()
 CADDY = (INFRA / "tls/Caddyfile").read_text()
+DOCKERFILE = (INFRA / "images/Dockerfile").read_text()
+MAKEFILE = (INFRA.parent / "Makefile").read_text()
+JARS = dict(re.findall(r'name="(\S+)" rev="(\S+)"', (INFRA / "local/ivy.xml").read_text()))
+LOCK = (INFRA / "requirements/dev.txt").read_text()
+LOCKED = dict(re.findall(r"^([\w.-]+)==(\S+)", LOCK, re.MULTILINE))
 EXAMPLE = dotenv_values(INFRA / "env.example")
 SECRETS = [name for name in EXAMPLE if EXAMPLE[name]]
 ROLES = {
@@ -126,21 +132,57 @@ def test_only_the_proxy_of_the_tls_example_is_reached_from_outside():
     assert set(upstreams) <= set(with_tls["services"])
 
 
-def test_images_have_one_version(compose):
-    for name, service in compose["services"].items():
-        tag = service["image"].partition(":")[2]
-        assert re.search(r"\d+\.\d+|RELEASE\.\d", tag), f"{name}: {service['image']}"
+@pytest.fixture(scope="module")
+def images(compose) -> dict[str, str]:
+    """The tag of each image."""
+    return dict(s["image"].split(":") for s in compose["services"].values())
+
+
+def test_images_have_one_version(images):
+    whole = {"postgres": r"\d+\.\d+-alpine", "minio/minio": r"RELEASE\.[\dT-]+Z"}
+    for image, tag in images.items():
+        version = whole.get(image, r"v?\d+\.\d+\.\d+(-alpine)?")
+        assert re.fullmatch(version, tag), f"{image}:{tag}"
+
+
+def test_compose_runs_the_versions_that_are_tested(images):
+    assert images["apache/kafka"] == JARS["kafka_2.13"]
+    assert images["milvusdb/milvus"] == f"v{LOCKED['milvus']}"
+    of_milvus = LOCKED["milvus"].rpartition(".")[0]
+    assert images["zilliz/attu"].startswith(f"v{of_milvus}.")
+
+
+def test_jars_fit_pyspark():
+    assert LOCKED["pyspark"] == LOCKED["pyspark-client"]
+    assert JARS["delta-spark_2.13"] == LOCKED["delta-spark"]
+    minor = LOCKED["pyspark"].rpartition(".")[0]
+    assert JARS["spark-sql-kafka-0-10_2.13"].startswith(f"{minor}.")
+    shipped = {jar.stem for jar in (Path(pyspark.__file__).parent / "jars").glob("*.jar")}
+    assert f"hadoop-client-runtime-{JARS['hadoop-aws']}" in shipped
+    assert any(re.fullmatch(r"scala-library-2\.13\.\d+", jar) for jar in shipped)
+    assert len({JARS[name] for name in ("s3", "s3-transfer-manager", "sts")}) == 1
+
+
+def test_images_have_the_python_of_the_locks():
+    (minor,) = re.findall(r"uv pip compile .*--python-version (\S+)", MAKEFILE)
+    assert re.search(rf"^ARG PYTHON=python:{re.escape(minor)}\.\d+-slim-\w+$", DOCKERFILE, re.M)
+
+
+def test_images_are_made_of_nothing_but_locks_packages_of_debian_and_our_files():
+    froms = re.findall(r"^FROM (\S+) AS (\S+)$", DOCKERFILE, re.M)
+    assert len(froms) == DOCKERFILE.count("\nFROM ")
+    assert {image for image, _ in froms} <= {"${PYTHON}", *(stage for _, stage in froms)}
+    assert not re.findall(r"curl|wget|git clone|https?://(?!127)|^ADD ", DOCKERFILE, re.M)
 
 
 def test_our_images_are_built_from_the_locks(compose):
     targets = {s["build"]["target"] for s in compose["services"].values() if "build" in s}
-    dockerfile = (INFRA / "images/Dockerfile").read_text()
     for target in targets:
-        assert f"FROM {'base' if target == 'serving' else 'jvm'} AS {target}\n" in dockerfile
-        assert f"COPY infra/requirements/{target}.txt " in dockerfile
-    installs = re.findall(r"pip install (.*)", dockerfile)
+        assert f"FROM {'base' if target == 'serving' else 'jvm'} AS {target}\n" in DOCKERFILE
+        assert f"COPY infra/requirements/{target}.txt " in DOCKERFILE
+    installs = re.findall(r"pip install (.*)", DOCKERFILE)
     assert sorted(installs) == sorted(f"--no-cache-dir --requirement /tmp/{t}.txt" for t in targets)
-    assert dockerfile.count("\nUSER nocturne\n") == len(targets)
+    assert DOCKERFILE.count("\nUSER nocturne\n") == len(targets)
 
 
 def test_variables_are_those_of_the_example():
