@@ -4,7 +4,7 @@ PY := .venv/bin/python
 RUN := env -u PYTHONDONTWRITEBYTECODE PYTHONPATH=$(CURDIR) $(PY)
 STACK := $(RUN) -m infra.local.stack
 .DEFAULT_GOAL := help
-.PHONY: help setup up down status logs env token import-audio erase revoke service-key demo test faults faults-publish faults-serving check bench-serving bench-ingest bench-quality bench-nightly compare tune evaluate rollback retrain verify-lake reprocess lock clean screenshots secrets
+.PHONY: help setup up down status logs env token import-audio erase revoke service-key demo test faults faults-publish faults-serving check bench-serving bench-ingest bench-quality bench-nightly compare tune evaluate rollback retrain verify-lake reprocess lock sbom clean screenshots secrets
 
 help: ## List the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-12s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -68,13 +68,14 @@ faults-publish: setup ## Break the publication of generations, on a stack of its
 faults-serving: setup ## Take stores away from the app under load, on a stack of its own; ONLY=1,6 for some
 	@$(RUN) -m tests.away $(if $(ONLY),--only $(ONLY))
 
-check: ## Run everything static: ruff, strict mypy, TypeScript and Biome, import rules, compose
+check: ## Run everything static: ruff, strict mypy, TypeScript and Biome, import rules, compose, known vulnerabilities
 	@env -u PYTHONDONTWRITEBYTECODE $(PYTHON) infra/local/install.py --python-only --checks
 	@echo "check: ruff"; $(RUN) -m ruff check . && $(RUN) -m ruff format --check .
 	@echo "check: mypy"; $(RUN) -m mypy
 	@echo "check: JavaScript"; $(RUN) -m infra.local.javascript
 	@echo "check: layout, compose, docs"; $(RUN) -m pytest -q -p no:cacheprovider \
 		tests/unit/test_layout.py tests/unit/test_compose.py tests/unit/test_docs.py
+	@echo "check: advisories"; $(RUN) -m infra.local.advisories
 
 screenshots: ## Take pictures of every screen of the running player; LISTENER=<id>
 	@$(if $(LISTENER),LISTENER="$(LISTENER)") $(RUN) -m infra.local.screenshots
@@ -112,11 +113,14 @@ secrets: setup ## Make infra/.env for compose, every secret in it new
 	@$(RUN) -m infra.local.env_file
 
 lock: ## Resolve the locks anew from pyproject.toml
-	@for part in dev spark airflow serving; do \
+	@for part in dev spark airflow serving supply; do \
 		.venv/bin/uv pip compile -q --universal --python-version 3.11 --no-header --no-annotate \
 		$$( [ $$part = dev ] || echo -c infra/requirements/dev.txt ) \
 		--extra $$( [ $$part = spark ] && echo jobs || echo $$part ) \
 		pyproject.toml -o infra/requirements/$$part.txt; done
+
+sbom: setup ## Write what the images are made of into reports/sbom, as CycloneDX
+	@$(RUN) -m infra.local.sbom
 
 clean: down ## Stop the local stack and delete its data
 	rm -rf .nocturne

@@ -147,20 +147,25 @@ def install_uv() -> str:
 
 
 def install_jars() -> None:
-    """Resolve the jars of Spark and Kafka with the Ivy that pyspark ships."""
-    ivy = next((VENV / "lib").glob("python*/site-packages/pyspark/jars/ivy-*.jar"))
+    """Resolve the jars of Spark and Kafka."""
     for conf in ("spark", "kafka"):
         folder = jars(conf)
         if folder.exists():
             continue
         say(f"jars for {conf} (about 40 MB)")
         with tempfile.TemporaryDirectory(dir=CACHE) as half:
-            pattern = f"{half}/jars/[artifact]-[revision].[ext]"
-            command = ["java", "-jar", str(ivy), "-ivy", str(IVY), "-cache", str(CACHE / "ivy")]
-            command += ["-confs", conf, "-types", "jar", "bundle", "-retrieve", pattern]
-            run(command, f"jars for {conf}")
+            resolve_jars(conf, "-retrieve", f"{half}/jars/[artifact]-[revision].[ext]")
             folder.parent.mkdir(parents=True, exist_ok=True)
             Path(half, "jars").rename(folder)
+
+
+def resolve_jars(conf: str, *more: str) -> Path:
+    """Resolve one configuration with the Ivy that pyspark ships; return Ivy's report of it."""
+    ivy = next((VENV / "lib").glob("python*/site-packages/pyspark/jars/ivy-*.jar"))
+    command = ["java", "-jar", str(ivy), "-ivy", str(IVY), "-cache", str(CACHE / "ivy")]
+    command += ["-confs", conf, "-types", "jar", "bundle", *more]
+    run(command, f"jars for {conf}")
+    return CACHE / f"ivy/nocturne-jars-{conf}.xml"
 
 
 def install_milvus() -> None:
