@@ -11,7 +11,8 @@ from jobs.contract.settings import PREFIX, Settings
 ROOT = Path(__file__).parents[2]
 README = ROOT / "README.md"
 RUNBOOKS = ROOT / "infra/runbooks"
-DOCUMENTS = [README, *ROOT.glob("CHANGELOG.md"), *(ROOT / "infra").rglob("*.md")]
+THREATS = ROOT / "infra/docs/threat_model.md"
+DOCUMENTS = [README, *ROOT.glob("[CS]*.md"), *(ROOT / "infra").rglob("*.md")]
 MAKEFILE = (ROOT / "Makefile").read_text()
 TARGETS = set(re.findall(r"^([a-z][\w-]*):", MAKEFILE, re.MULTILINE))
 HELP = dict(re.findall(r"^([a-z][\w-]*):.*?## (\S.*)$", MAKEFILE, re.MULTILINE))
@@ -56,3 +57,17 @@ def test_every_dag_has_a_runbook():
     dags = {dag.stem for dag in (ROOT / "dags").glob("*.py")}
     assert dags
     assert {book.stem for book in RUNBOOKS.glob("*.md")} >= dags
+
+
+def test_what_holds_a_threat_is_there():
+    named = re.findall(r"`([\w./]+)`", THREATS.read_text())
+    files = [name for name in named if "/" in name and not name.startswith("/")]
+    assert len(files) >= 20
+    # A name alone is a file of tests/unit.
+    places = [(ROOT / name, ROOT / "tests/unit" / name) for name in named if name.endswith(".py")]
+    assert not [path for path, other in places if not path.exists() and not other.exists()]
+    assert not [name for name in files if not (ROOT / name).exists()]
+    code = "".join(path.read_text() for path in (ROOT / "tests").rglob("test_*.py"))
+    tests = [name for name in named if name.startswith("test_") and not name.endswith(".py")]
+    assert len(tests) >= 8
+    assert not [name for name in tests if f"def {name}(" not in code]
