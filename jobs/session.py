@@ -17,14 +17,20 @@ def spark_session(settings: Settings, app: str) -> SparkSession:
     class path is fixed before any Python runs; the addresses and keys of this deployment are
     set here, so that no secret is in a file or on a command line.
     """
-    builder = SparkSession.builder.appName(f"nocturne {app}")
-    if "PYSPARK_GATEWAY_PORT" not in os.environ:  # under spark-submit the master is set already
-        builder = builder.master(settings.spark_master)
     s3a = "spark.hadoop.fs.s3a"
+    builder = SparkSession.builder.appName(f"nocturne {app}")
+    if "PYSPARK_GATEWAY_PORT" in os.environ:  # under spark-submit, which has the master already
+        builder = builder.config(f"{s3a}.access.key", settings.s3_access_key)
+        builder = builder.config(f"{s3a}.secret.key", settings.s3_secret_key)
+    else:
+        builder = builder.master(settings.spark_master)
+        # What a builder has stands on the command line of the JVM that pyspark starts. Spark
+        # takes keys from the environment, too, and hands them on to its executors.
+        os.environ["AWS_ACCESS_KEY_ID"] = settings.s3_access_key
+        os.environ["AWS_SECRET_ACCESS_KEY"] = settings.s3_secret_key
+        os.environ.pop("AWS_SESSION_TOKEN", None)
     return (
         builder.config(f"{s3a}.endpoint", settings.s3_endpoint)
-        .config(f"{s3a}.access.key", settings.s3_access_key)
-        .config(f"{s3a}.secret.key", settings.s3_secret_key)
         .config("spark.executorEnv.PYTHONPATH", os.environ.get("PYTHONPATH", ""))
         .getOrCreate()
     )
