@@ -4,7 +4,7 @@ PY := .venv/bin/python
 RUN := env -u PYTHONDONTWRITEBYTECODE PYTHONPATH=$(CURDIR) $(PY)
 STACK := $(RUN) -m infra.local.stack
 .DEFAULT_GOAL := help
-.PHONY: help setup up down status logs env token import-audio erase revoke service-key demo test faults faults-publish faults-serving check bench-serving bench-ingest bench-quality bench-nightly compare tune evaluate rollback retrain verify-lake reprocess lock sbom clean screenshots secrets
+.PHONY: help setup up down status logs env token import-audio erase revoke service-key demo test faults faults-publish faults-serving check docs bench-serving bench-ingest bench-quality bench-nightly compare tune evaluate rollback retrain verify-lake reprocess lock sbom clean screenshots secrets
 
 help: ## List the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-12s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -68,7 +68,7 @@ faults-publish: setup ## Break the publication of generations, on a stack of its
 faults-serving: setup ## Take stores away from the app under load, on a stack of its own; ONLY=1,6 for some
 	@$(RUN) -m tests.away $(if $(ONLY),--only $(ONLY))
 
-check: ## Run everything static: ruff, strict mypy, TypeScript and Biome, import rules, compose, known vulnerabilities
+check: ## Run everything static: ruff, strict mypy, TypeScript and Biome, import rules, compose, docs, known vulnerabilities
 	@env -u PYTHONDONTWRITEBYTECODE $(PYTHON) infra/local/install.py --python-only --checks
 	@echo "check: ruff"; $(RUN) -m ruff check . && $(RUN) -m ruff format --check .
 	@echo "check: mypy"; $(RUN) -m mypy
@@ -76,6 +76,13 @@ check: ## Run everything static: ruff, strict mypy, TypeScript and Biome, import
 	@echo "check: layout, compose, docs"; $(RUN) -m pytest -q -p no:cacheprovider \
 		tests/unit/test_layout.py tests/unit/test_compose.py tests/unit/test_docs.py
 	@echo "check: advisories"; $(RUN) -m infra.local.advisories
+	@echo "check: examples in docstrings"; $(RUN) -m pytest -q -p no:cacheprovider --doctest-modules \
+		jobs/contract jobs/index jobs/songs jobs/training serving/recommend plugins/watching.py
+	@echo "check: links of the documentation"; $(RUN) -m infra.site.build --check
+
+docs: ## Make the documentation site in site/, to be read without a network
+	@env -u PYTHONDONTWRITEBYTECODE $(PYTHON) infra/local/install.py --python-only
+	@$(RUN) -m infra.site.build
 
 screenshots: ## Take pictures of every screen of the running player; LISTENER=<id>
 	@$(if $(LISTENER),LISTENER="$(LISTENER)") $(RUN) -m infra.local.screenshots
