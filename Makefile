@@ -4,7 +4,7 @@ PY := .venv/bin/python
 RUN := env -u PYTHONDONTWRITEBYTECODE PYTHONPATH=$(CURDIR) $(PY)
 STACK := $(RUN) -m infra.local.stack
 .DEFAULT_GOAL := help
-.PHONY: help setup up down status logs env token import-audio erase revoke service-key demo test faults faults-publish faults-serving check docs bench-serving bench-ingest bench-quality bench-nightly compare tune evaluate rollback retrain verify-lake reprocess lock sbom clean screenshots secrets
+.PHONY: help setup up down status logs env token import-audio erase revoke service-key demo test faults faults-publish faults-serving check docs bench-serving bench-ingest bench-quality bench-nightly compare tune evaluate rollback retrain verify-lake reprocess lock sbom clean screenshots secrets metrics
 
 help: ## List the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-12s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -14,6 +14,10 @@ setup: ## Install what is missing: Python packages, jars, the MinIO server
 
 up: setup ## Start the local stack and wait until every part is healthy
 	@$(STACK) up
+
+metrics: ## Run Prometheus on the running stack, until `make down`
+	@env -u PYTHONDONTWRITEBYTECODE $(PYTHON) infra/local/install.py --metrics
+	@$(RUN) -m infra.local.metrics
 
 down: ## Stop the local stack; its data stays
 	@if [ -x $(PY) ]; then $(STACK) down; fi
@@ -34,7 +38,7 @@ revoke: ## Let every token of a listener be good no more: SUBJECT=<id>, or one t
 	@$(STACK) job revoke_tokens $(if $(TOKEN),--token "$(TOKEN)",--subject "$(SUBJECT)")
 
 service-key: ## Print a key for a program: NAME=<who> SCOPES="metrics" [DAYS=365]
-	@$(STACK) key "$(NAME)" $(or $(SCOPES),metrics) --days $(or $(DAYS),365)
+	@$(STACK) job service_key "$(NAME)" $(or $(SCOPES),metrics) --days $(or $(DAYS),365)
 
 verify-lake: ## Prove that the lake has every Kafka offset once
 	@$(STACK) job verify_lake
@@ -55,7 +59,7 @@ demo: setup ## Run the whole path; LOG=.. FORMAT=.. AS_OF=.. [CATALOGUE=..] [OPT
 		$(if $(OPTIONS),--options="$(OPTIONS)")
 
 test: ## Run the static checks and every test, on a stack of their own
-	@env -u PYTHONDONTWRITEBYTECODE $(PYTHON) infra/local/install.py --checks --browser
+	@env -u PYTHONDONTWRITEBYTECODE $(PYTHON) infra/local/install.py --checks --browser --metrics
 	@$(MAKE) --no-print-directory check
 	@$(RUN) -m pytest $(TESTS)
 
@@ -73,8 +77,8 @@ check: ## Run everything static: ruff, strict mypy, TypeScript and Biome, import
 	@echo "check: ruff"; $(RUN) -m ruff check . && $(RUN) -m ruff format --check .
 	@echo "check: mypy"; $(RUN) -m mypy
 	@echo "check: JavaScript"; $(RUN) -m infra.local.javascript
-	@echo "check: layout, compose, docs"; $(RUN) -m pytest -q -p no:cacheprovider \
-		tests/unit/test_layout.py tests/unit/test_compose.py tests/unit/test_docs.py
+	@echo "check: layout, compose, docs, dashboard"; $(RUN) -m pytest -q -p no:cacheprovider \
+		tests/unit/test_layout.py tests/unit/test_compose.py tests/unit/test_docs.py tests/unit/test_dashboard.py
 	@echo "check: advisories"; $(RUN) -m infra.local.advisories
 	@echo "check: examples in docstrings"; $(RUN) -m pytest -q -p no:cacheprovider --doctest-modules \
 		jobs/contract jobs/index jobs/songs jobs/training serving/recommend plugins/watching.py

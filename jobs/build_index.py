@@ -72,12 +72,12 @@ class Index:
 
     def build(self) -> None:
         """Write all vectors; what an interrupted run left is written over."""
-        with timed("item vectors to Milvus"):
+        with timed(self._settings, "item vectors to Milvus"):
             rows = zip(self._ids, (row.tolist() for row in self._matrix), strict=True)
             self._vectors.build(self.generation, self._rank, rows)
-        with timed("user vectors to MongoDB"):
+        with timed(self._settings, "user vectors to MongoDB"):
             write_user_vectors(self._users, self._settings, self.generation)
-        with timed("neighbours and lists to MongoDB"):
+        with timed(self._settings, "neighbours and lists to MongoDB"):
             self._generation_lists.drop(self.generation)
             write_lists(self._neighbours, self._lists, self._settings, self.generation)
 
@@ -190,7 +190,7 @@ def index(spark: SparkSession, settings: Settings, generation: str) -> None:
 
 
 def _wrong(built: Index, settings: Settings) -> str:
-    with timed("checking"):
+    with timed(settings, "checking"):
         found = built.found()
     print(f"build_index: {built.generation}: {found}")
     seconds = time.monotonic() - built.began

@@ -2,15 +2,21 @@
 
 import time
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import closing, contextmanager
+
+from jobs.contract.settings import Settings
+from jobs.stores.job_phases import JobPhases
 
 
 @contextmanager
-def phase(job: str, name: str) -> Iterator[None]:
-    """Print `<job>: <name> took <seconds> s` when the block ends well."""
+def phase(job: str, settings: Settings, name: str) -> Iterator[None]:
+    """Print `<job>: <name> took <seconds> s`, and keep it, when the block ends well."""
     started = time.monotonic()
     yield
-    print(f"{job}: {name} took {time.monotonic() - started:.1f} s", flush=True)
+    took = time.monotonic() - started
+    print(f"{job}: {name} took {took:.1f} s", flush=True)
+    with closing(JobPhases(settings)) as phases:
+        phases.ended(job, name, took)
 
 
 def summary(job: str, rows_in: int, rows_out: int, rejected: int, seconds: float) -> str:

@@ -140,7 +140,7 @@ def _train(settings: Settings, order: Order) -> Manifest:
         logs = lake.read_logs(spark, settings, start, as_of, version)
         plays = window.plays_between(logs, start, as_of)
         pairs = window.plays_per_pair(plays, as_of).cache()
-        with timed("reading"):
+        with timed(settings, "reading"):
             found = {name: int(n) for name, n in window.totals(pairs).first().asDict().items()}
         counted = ", ".join(f"{n} {name}" for name, n in found.items())
         print(f"train_als: {counted} in {described}", flush=True)

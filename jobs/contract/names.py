@@ -32,6 +32,7 @@ STREAM_HEALTH = "stream_health"
 STREAM_HOLDS = "stream_holds"
 ALERTS = "alerts"
 ERASURES = "erasures"
+JOB_PHASES = "job_phases"
 TUNED_PARAMS = "tuned_params"
 REVOKED_TOKENS = "revoked_tokens"
 

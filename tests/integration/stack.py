@@ -18,6 +18,7 @@ from jobs.stores.alerts import Alerts
 
 SETTINGS = {
     "NOCTURNE_STREAM_TRIGGER_SECONDS": "1",
+    "NOCTURNE_SCRAPE_SECONDS": "3",
     "NOCTURNE_WATCH_SECONDS": "20",
     "NOCTURNE_MIN_PLAYS": "50",
     "NOCTURNE_ITERATIONS": "6",
@@ -30,6 +31,8 @@ SETTINGS = {
     "SPARK_SUBMIT_OPTS": "-XX:TieredStopAtLevel=1",
 }
 """What tests cannot wait for in its default."""
+MODULES = {"metrics": ("infra.local.metrics",)}
+"""Targets that are no command of the stack."""
 
 
 @dataclass(frozen=True)
@@ -124,12 +127,12 @@ def stack_of(local: Local) -> Stack:
 
 
 def make(target: str, local: Local) -> None:
-    """Run `up` or `down` for this stack, with its output shown."""
+    """Run `up`, `metrics` or `down` for this stack, with its output shown."""
     ports = {
         f"NOCTURNE_{k.upper()}": str(v) for k, v in json.loads(local.model_dump_json()).items()
     }
     subprocess.run(
-        [sys.executable, "-m", "infra.local.stack", target],
+        [sys.executable, "-m", *MODULES.get(target, ("infra.local.stack", target))],
         cwd=ROOT,
         env=os.environ | SETTINGS | ports | {"PYTHONPATH": str(ROOT)},
         check=True,

@@ -58,7 +58,7 @@ def test_down_leaves_no_process_and_no_port_after_kills(stack):
     assert alive(stack), "kills should have left orphans, or this test shows nothing"
     make("down", stack.local)
     assert alive(stack) == []
-    for port in stack.local.ports():
+    for port in stack.local.ports() | stack.local.metrics_ports():
         with socket.socket() as probe:
             probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
             probe.bind(("127.0.0.1", port))

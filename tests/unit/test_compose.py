@@ -28,6 +28,7 @@ SECRETS = [name for name in EXAMPLE if EXAMPLE[name]]
 ROLES = {
     *("kafka", "minio", "mongo", "milvus", "attu", "redis", "postgres"),
     *("spark-master", "spark-worker", "stream", "serving"),
+    *("exporter", "statsd", "prometheus", "grafana"),
     *("airflow-api", "airflow-scheduler", "airflow-dag-processor", "airflow-triggerer"),
 }
 
@@ -209,7 +210,7 @@ def test_jobs_and_serving_get_every_setting(compose):
     known = {PREFIX + name.upper() for name in Settings.model_fields}
     services = compose["services"]
     assert set(services["serving"]["environment"]) == known
-    for name in ("stream", "stores-init", "airflow-scheduler", "airflow-triggerer"):
+    for name in ("stream", "stores-init", "exporter", "airflow-scheduler", "airflow-triggerer"):
         given = {key for key in services[name]["environment"] if key.startswith(PREFIX)}
         signs = name.startswith("airflow")  # the smoke test before a publication
         assert given == (known if signs else known - {"NOCTURNE_TOKEN_SECRET"})
