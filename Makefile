@@ -4,7 +4,7 @@ PY := .venv/bin/python
 RUN := env -u PYTHONDONTWRITEBYTECODE PYTHONPATH=$(CURDIR) $(PY)
 STACK := $(RUN) -m infra.local.stack
 .DEFAULT_GOAL := help
-.PHONY: help setup up down status logs env token import-audio erase revoke service-key demo test faults faults-publish faults-serving check docs bench-serving bench-ingest bench-quality bench-nightly compare tune evaluate rollback retrain verify-lake reprocess lock sbom clean screenshots secrets metrics
+.PHONY: help setup up down status logs env token backup restore import-audio erase revoke service-key demo test faults faults-publish faults-serving check docs bench-serving bench-ingest bench-quality bench-nightly compare tune evaluate rollback retrain verify-lake reprocess lock sbom clean screenshots secrets metrics
 
 help: ## List the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-12s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -49,6 +49,12 @@ reprocess: ## Read quarantined messages again, after a fix; OPTIONS="--reason un
 erase: ## Erase a listener, every trace; USER_ID=<id> or USER=<id>
 	@$(STACK) job erase --user \
 		"$(or $(USER_ID),$(if $(filter command,$(firstword $(origin USER))),$(USER)))"
+
+backup: ## Back up what cannot be made again: TO=<folder of backups> [KEEP=n], the newest n stay
+	@$(STACK) job backup $(if $(TO),--to "$(TO)") $(if $(KEEP),--keep $(KEEP))
+
+restore: ## Restore a backup: FROM=backups/<time> [OPTIONS=--replace]
+	@$(STACK) job restore $(if $(FROM),"$(FROM)") $(OPTIONS)
 
 import-audio: ## Take a folder of your own music in: DIR=<folder> [OPTIONS="--ids filename"]
 	@$(STACK) job import_audio --dir "$(DIR)" $(OPTIONS)

@@ -111,10 +111,18 @@ class Vectors:
         """Let the alias name this generation's collection, for people and tools."""
         name = collection_name(generation)
         # The server has no call that moves or makes an alias in one step.
-        if MILVUS_ALIAS in self._client.list_aliases(collection_name="")["aliases"]:
+        if self._has_alias():
             self._client.alter_alias(name, MILVUS_ALIAS)
         else:
             self._client.create_alias(name, MILVUS_ALIAS)
+
+    def drop_alias(self) -> None:
+        """Let the alias name nothing, so that every collection may be dropped."""
+        if self._has_alias():
+            self._client.drop_alias(MILVUS_ALIAS)
+
+    def _has_alias(self) -> bool:
+        return MILVUS_ALIAS in self._client.list_aliases(collection_name="")["aliases"]
 
     def generations(self) -> list[str]:
         """Return the generations that have a collection."""
