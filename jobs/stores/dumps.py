@@ -90,7 +90,7 @@ class Dumps:
 
     def drop_all_but(self, kept: Some[str]) -> list[str]:
         """Remove every other collection that a restore may take away; return their names."""
-        doomed = [n for n in self.collections() if n not in MERGED and n not in kept]
+        doomed = [n for n in self.collections() if n not in {*MERGED, *COUNTS, *kept}]
         for name in doomed:
             self._db.drop_collection(name)
         return doomed

@@ -23,7 +23,7 @@ from jobs.contract.backups import DOCUMENTS, RECENT
 from jobs.contract.erasure import listener_hash
 from jobs.contract.tokens import listener_token
 from jobs.stores.backups import backups, read_backup
-from jobs.stores.cache import Cache
+from jobs.stores.cache import KINDS, Cache
 from jobs.stores.dumps import Dumps
 from jobs.stores.erasures import Erasures
 from jobs.stores.objects import Objects
@@ -107,7 +107,7 @@ def folder(stack, before, tmp_path_factory):
 
 def in_redis(settings, user):
     with closing(redis.Redis.from_url(settings.redis_url, decode_responses=True)) as client:
-        return list(client.scan_iter(f"*{user}*"))
+        return [kind for kind in KINDS if client.exists(f"{kind}{user}")]
 
 
 def test_a_backup_has_everything_and_only_its_owner_may_read_it(stack, folder, db, before):
