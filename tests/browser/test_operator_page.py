@@ -295,7 +295,7 @@ def test_the_daily_report_is_what_the_morning_found(desk: Desk, page: Page):
     frame.get_by_role("link", name=today).click()
     expect(frame.locator("h1")).to_have_text(f"Nocturne, {today}")
     expect(frame.locator("section.card")).to_have_count(len(CARDS))
-    expect(frame.locator("section.card", has_text="Live generation")).to_contain_text("Published")
+    expect(frame.locator("dl", has_text="Trained on")).to_contain_text("Published")
     for day in ("2001-01-01", "today"):
         url = f"{desk.url}{PAGE}/daily/{day}"
         answer = requests.get(url, headers=desk.headers("viewer"), timeout=30)
