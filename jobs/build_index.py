@@ -17,7 +17,7 @@ from pyspark.sql import functions as F
 
 from jobs.contract import names
 from jobs.contract.errors import BadModel, NocturneError
-from jobs.contract.generations import Manifest, State, generation_id
+from jobs.contract.generations import IN_STORES, Manifest, State, generation_id
 from jobs.contract.settings import Settings, load_settings
 from jobs.index.recall import TOP, recall
 from jobs.index.verdict import Found, problems
@@ -35,7 +35,6 @@ from jobs.training.checks import factor_summary
 
 SAMPLE = 100
 """Listeners whose home page the index must find."""
-SERVED = (State.INDEXED, State.LIVE, State.RETIRED)
 REFUSED = {
     State.TRAINED: "it has not passed the gate: run evaluate and gate",
     State.REJECTED: "the gate rejected it",
@@ -167,7 +166,7 @@ def index(spark: SparkSession, settings: Settings, generation: str) -> None:
     if state in REFUSED:
         raise BadModel(f"{generation} was not indexed: {REFUSED[state]}")
     built = Index(spark, settings, manifest)
-    if state in SERVED and not document.get("gone"):
+    if state in IN_STORES and not document.get("gone"):
         wrong = _wrong(built, settings)
         if not wrong:
             print(f"build_index: {generation} is {state} and sound: nothing to do", flush=True)

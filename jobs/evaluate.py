@@ -91,7 +91,7 @@ def _report(
         baselines = assessment.baseline_answers(exam, days)
     with timed(settings, "comparing"):
         found = assessment.report(exam, answers | baselines, settings.seed)
-        found |= _comparisons(exam, answers, baselines[f"popularity {days} d"], settings.seed)
+        found |= _comparisons(exam, answers, baselines[names.popularity(days)], settings.seed)
         found["factors"] = _factors(spark, settings, manifest, exam)
     return {
         "generation": manifest.generation,

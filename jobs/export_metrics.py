@@ -31,7 +31,7 @@ from jobs.stores.events import BrokerUnavailable, topic_bounds
 from jobs.stores.generations import Generations, Pointer
 from jobs.stores.job_phases import JobPhases
 from jobs.stores.objects import Objects
-from jobs.stores.stream_health import StreamHealth
+from jobs.stores.stream_health import StreamHealth, unread
 
 STORE_SECONDS = 2.0
 """All of them together must answer within Prometheus' ten."""
@@ -72,7 +72,7 @@ class StoreMetrics(Collector):
         yield from exposition.parts(answered)
         if known:
             yield from known.metrics
-            yield from exposition.lag(known.health, bounds or {})
+            yield from exposition.lag(unread(known.health, bounds or {}))
         if report:
             yield from exposition.quality(report)
 

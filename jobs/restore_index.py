@@ -7,7 +7,7 @@ import numpy as np
 
 from jobs.contract import names
 from jobs.contract.errors import BadModel
-from jobs.contract.generations import State
+from jobs.contract.generations import IN_STORES
 from jobs.contract.settings import Settings
 from jobs.index.recall import TOP, recall
 from jobs.index.verdict import Found, problems
@@ -20,7 +20,6 @@ from jobs.stores.parts import factors, read_part
 from jobs.stores.vectors import Vectors
 
 SAMPLE = 100
-SERVED = (State.INDEXED, State.LIVE, State.RETIRED)
 
 timed = partial(phase, "restore")
 
@@ -43,7 +42,7 @@ class RestoredIndex:
         servable = [
             str(d["_id"])
             for d in self._generations.all()
-            if d["state"] in SERVED and not d.get("gone")
+            if d["state"] in IN_STORES and not d.get("gone")
         ]
         self._vectors.drop_alias()
         for generation in set(self._vectors.generations()) - set(servable):

@@ -20,6 +20,9 @@ class State(StrEnum):
     RETIRED = "retired"
 
 
+IN_STORES = (State.INDEXED, State.LIVE, State.RETIRED)
+"""States in which a generation is in the stores that serve, unless it is `gone`."""
+
 REJECTED_EXIT = 3
 """Exit code of the gate where it rejects a generation, which no retry would change."""
 

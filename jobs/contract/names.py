@@ -122,6 +122,11 @@ def daily_report_key(day: date) -> str:
     return f"{DAILY_REPORTS}/{day.isoformat()}.html"
 
 
+def popularity(days: float) -> str:
+    """Return what a report calls the baseline that lists the songs most played in so many days."""
+    return f"popularity {int(days)} d"
+
+
 def comparison_key(before: str, after: str) -> str:
     """Return the object key of the page that shows two generations' lists side by side.
 

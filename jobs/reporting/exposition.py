@@ -12,14 +12,15 @@ from typing import Any
 
 from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, Metric
 
+from jobs.contract.events import Action
 from jobs.contract.generations import State
+from jobs.contract.names import popularity
 
 Document = Mapping[str, Any]
 Rows = Iterable[tuple[tuple[str, ...], float | None]]
 """Values of the labels, and of the sample."""
 
 PHASES = ("starting", "running", "held", "paused", "failed", "halted", "stopped")
-ACTIONS = ("listen", "complete", "skip")
 ROWS = ("plays", "pairs", "users", "items")
 HOURS = 24
 
@@ -85,16 +86,15 @@ def stream(health: Document) -> list[Metric]:
     ]
 
 
-def lag(health: Document, bounds: Mapping[int, tuple[int, int]]) -> list[Metric]:
-    """Return the messages in Kafka (oldest and next offset by partition) that were not read."""
-    done = health.get("offsets", {})
-    rows = [((str(p),), end - done.get(str(p), old)) for p, (old, end) in bounds.items()]
+def lag(unread: Mapping[int, int]) -> list[Metric]:
+    """Return the messages of each partition that were not read."""
+    rows = [((str(partition),), messages) for partition, messages in unread.items()]
     return [gauges("stream_lag_messages", "Messages not read yet.", ("partition",), rows)]
 
 
 def events(hours: Iterable[Document], last: int) -> list[Metric]:
     """Return the events of the 24 hours up to `last`, of documents of `event_counts`."""
-    rows = Counter(dict.fromkeys(ACTIONS, 0))
+    rows = Counter(dict.fromkeys(map(str, Action), 0))
     for hour in hours:
         if last - HOURS < hour["_id"] <= last:
             for count in hour["counts"]:
@@ -156,8 +156,7 @@ def job_phases(found: Iterable[Document]) -> list[Metric]:
 def quality(report: bytes) -> list[Metric]:
     """Return how good the live generation is beside popularity, of its own report (JSON)."""
     found = json.loads(report)
-    popular = f"popularity {int(found['params']['window_days'])} d"
-    models = {"live": "candidate", "popularity": popular}
+    models = {"live": "candidate", "popularity": popularity(found["params"]["window_days"])}
     rows = [
         ((view, metric, model), figure["mean"])
         for view, answers in found["home"].items()

@@ -9,6 +9,7 @@ from prometheus_client import CollectorRegistry, generate_latest
 from jobs.contract.settings import Settings
 from jobs.export_metrics import StoreMetrics
 from jobs.reporting import exposition
+from jobs.stores.stream_health import unread
 
 NOWHERE = "127.0.0.1:1"
 SCRAPE_TIMEOUT = 10
@@ -54,7 +55,7 @@ def test_what_is_not_known_has_no_sample():
 
 
 def test_lag_counts_what_kafka_keeps_and_the_stream_did_not_read():
-    found = samples(exposition.lag({"offsets": {"0": 70}}, {0: (50, 100), 1: (5, 8)}))
+    found = samples(exposition.lag(unread({"offsets": {"0": 70}}, {0: (50, 100), 1: (5, 8)})))
     assert found == {
         ("nocturne_stream_lag_messages", "0"): 30,
         ("nocturne_stream_lag_messages", "1"): 3,
