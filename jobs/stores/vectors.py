@@ -28,8 +28,12 @@ class Vectors:
     def __init__(self, settings: Settings, timeout_s: float = 60.0) -> None:
         self._timeout = timeout_s
         self._index_type = settings.index_type
+        # A shared connection stays open, as broken as it is, for the next client of the process.
         self._client = MilvusClient(
-            uri=settings.milvus_uri, token=settings.milvus_token, timeout=timeout_s
+            uri=settings.milvus_uri,
+            token=settings.milvus_token,
+            timeout=timeout_s,
+            dedicated=True,
         )
 
     def build(self, generation: str, dim: int, rows: Iterable[tuple[str, list[float]]]) -> int:

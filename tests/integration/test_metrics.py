@@ -1,6 +1,7 @@
 """Prometheus has every series that the dashboard and the alert rules ask for."""
 
 import time
+import uuid
 
 import pytest
 import requests
@@ -39,9 +40,20 @@ def prometheus(stack) -> Prometheus:
 
 @pytest.fixture(scope="module")
 def traffic(stack, published, prometheus) -> None:
-    """Something of everything: recommendations, and a run that fails."""
+    """Something of everything: recommendations, an event, and a run that fails."""
     home = f"{stack.app_url}/recommend/home"
-    requests.get(home, headers=stack.headers("listener-0000"), timeout=10).raise_for_status()
+    answer = requests.get(home, headers=stack.headers("listener-0000"), timeout=10)
+    answer.raise_for_status()
+    event = {
+        "event_id": uuid.uuid4().hex,
+        "track_id": answer.json()["songs"][0]["track_id"],
+        "action": "listen",
+        "timestamp": int(time.time() * 1000),
+    }
+    # Of nobody whose taste another test looks at.
+    stranger = stack.headers("listener-of-metrics")
+    events = f"{stack.app_url}/events"
+    requests.post(events, json={"events": [event]}, headers=stranger, timeout=10).raise_for_status()
     airflow = stack.airflow()
     unknown = {"to": "g20000101T0000_00000000"}
     assert airflow.follow("rollback", airflow.trigger("rollback", unknown)) == "failed"
