@@ -4,7 +4,7 @@ PY := .venv/bin/python
 RUN := env -u PYTHONDONTWRITEBYTECODE PYTHONPATH=$(CURDIR) $(PY)
 STACK := $(RUN) -m infra.local.stack
 .DEFAULT_GOAL := help
-.PHONY: help setup up down status logs env token import-audio erase revoke service-key demo test faults faults-publish faults-serving check bench-serving bench-ingest bench-quality bench-nightly compare tune evaluate rollback retrain verify-lake reprocess lock clean screenshots secrets
+.PHONY: help setup up down status logs env token backup restore import-audio erase revoke service-key demo test faults faults-publish faults-serving check docs bench-serving bench-ingest bench-quality bench-nightly compare tune evaluate rollback retrain verify-lake reprocess lock sbom clean screenshots secrets metrics
 
 help: ## List the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-12s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -14,6 +14,10 @@ setup: ## Install what is missing: Python packages, jars, the MinIO server
 
 up: setup ## Start the local stack and wait until every part is healthy
 	@$(STACK) up
+
+metrics: ## Run Prometheus on the running stack, until `make down`
+	@env -u PYTHONDONTWRITEBYTECODE $(PYTHON) infra/local/install.py --metrics
+	@$(RUN) -m infra.local.metrics
 
 down: ## Stop the local stack; its data stays
 	@if [ -x $(PY) ]; then $(STACK) down; fi
@@ -34,7 +38,7 @@ revoke: ## Let every token of a listener be good no more: SUBJECT=<id>, or one t
 	@$(STACK) job revoke_tokens $(if $(TOKEN),--token "$(TOKEN)",--subject "$(SUBJECT)")
 
 service-key: ## Print a key for a program: NAME=<who> SCOPES="metrics" [DAYS=365]
-	@$(STACK) key "$(NAME)" $(or $(SCOPES),metrics) --days $(or $(DAYS),365)
+	@$(STACK) job service_key "$(NAME)" $(or $(SCOPES),metrics) --days $(or $(DAYS),365)
 
 verify-lake: ## Prove that the lake has every Kafka offset once
 	@$(STACK) job verify_lake
@@ -46,6 +50,12 @@ erase: ## Erase a listener, every trace; USER_ID=<id> or USER=<id>
 	@$(STACK) job erase --user \
 		"$(or $(USER_ID),$(if $(filter command,$(firstword $(origin USER))),$(USER)))"
 
+backup: ## Back up what cannot be made again: TO=<folder of backups> [KEEP=n], the newest n stay
+	@$(STACK) job backup $(if $(TO),--to "$(TO)") $(if $(KEEP),--keep $(KEEP))
+
+restore: ## Restore a backup: FROM=backups/<time> [OPTIONS=--replace]
+	@$(STACK) job restore $(if $(FROM),"$(FROM)") $(OPTIONS)
+
 import-audio: ## Take a folder of your own music in: DIR=<folder> [OPTIONS="--ids filename"]
 	@$(STACK) job import_audio --dir "$(DIR)" $(OPTIONS)
 
@@ -55,7 +65,7 @@ demo: setup ## Run the whole path; LOG=.. FORMAT=.. AS_OF=.. [CATALOGUE=..] [OPT
 		$(if $(OPTIONS),--options="$(OPTIONS)")
 
 test: ## Run the static checks and every test, on a stack of their own
-	@env -u PYTHONDONTWRITEBYTECODE $(PYTHON) infra/local/install.py --checks --browser
+	@env -u PYTHONDONTWRITEBYTECODE $(PYTHON) infra/local/install.py --checks --browser --metrics
 	@$(MAKE) --no-print-directory check
 	@$(RUN) -m pytest $(TESTS)
 
@@ -68,13 +78,21 @@ faults-publish: setup ## Break the publication of generations, on a stack of its
 faults-serving: setup ## Take stores away from the app under load, on a stack of its own; ONLY=1,6 for some
 	@$(RUN) -m tests.away $(if $(ONLY),--only $(ONLY))
 
-check: ## Run everything static: ruff, strict mypy, TypeScript and Biome, import rules, compose
+check: ## Run everything static: ruff, strict mypy, TypeScript and Biome, import rules, compose, docs, known vulnerabilities
 	@env -u PYTHONDONTWRITEBYTECODE $(PYTHON) infra/local/install.py --python-only --checks
 	@echo "check: ruff"; $(RUN) -m ruff check . && $(RUN) -m ruff format --check .
 	@echo "check: mypy"; $(RUN) -m mypy
 	@echo "check: JavaScript"; $(RUN) -m infra.local.javascript
-	@echo "check: layout, compose, docs"; $(RUN) -m pytest -q -p no:cacheprovider \
-		tests/unit/test_layout.py tests/unit/test_compose.py tests/unit/test_docs.py
+	@echo "check: layout, compose, docs, dashboard"; $(RUN) -m pytest -q -p no:cacheprovider \
+		tests/unit/test_layout.py tests/unit/test_compose.py tests/unit/test_docs.py tests/unit/test_dashboard.py
+	@echo "check: advisories"; $(RUN) -m infra.local.advisories
+	@echo "check: examples in docstrings"; $(RUN) -m pytest -q -p no:cacheprovider --doctest-modules \
+		jobs/contract jobs/index jobs/songs jobs/training serving/recommend plugins/watching.py
+	@echo "check: links of the documentation"; $(RUN) -m infra.site.build --check
+
+docs: ## Make the documentation site in site/, to be read without a network
+	@env -u PYTHONDONTWRITEBYTECODE $(PYTHON) infra/local/install.py --python-only
+	@$(RUN) -m infra.site.build
 
 screenshots: ## Take pictures of every screen of the running player; LISTENER=<id>
 	@$(if $(LISTENER),LISTENER="$(LISTENER)") $(RUN) -m infra.local.screenshots
@@ -112,11 +130,14 @@ secrets: setup ## Make infra/.env for compose, every secret in it new
 	@$(RUN) -m infra.local.env_file
 
 lock: ## Resolve the locks anew from pyproject.toml
-	@for part in dev spark airflow serving; do \
+	@for part in dev spark airflow serving supply; do \
 		.venv/bin/uv pip compile -q --universal --python-version 3.11 --no-header --no-annotate \
 		$$( [ $$part = dev ] || echo -c infra/requirements/dev.txt ) \
 		--extra $$( [ $$part = spark ] && echo jobs || echo $$part ) \
 		pyproject.toml -o infra/requirements/$$part.txt; done
+
+sbom: setup ## Write what the images are made of into reports/sbom, as CycloneDX
+	@$(RUN) -m infra.local.sbom
 
 clean: down ## Stop the local stack and delete its data
 	rm -rf .nocturne

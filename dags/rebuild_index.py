@@ -1,7 +1,7 @@
 """Index a trained generation in Milvus, verify it and make it live.
 
-Runs when `train_als` has announced a generation, which the asset event names; several that
-were announced meanwhile are published in their order. Index, vectors and lists are built beside
+Runs when `train_als` has announced a generation, which the asset event names. Runs wait for each
+other in the pool `spark`, and for a training under way. Index, vectors and lists are built beside
 the live ones; row counts, numbers and the recall of the index are verified and the app is asked
 for some home pages before the one pointer is switched, and old generations beyond the last few are
 removed last. By hand: give the id of a generation that is in the lake and passed the gate. To go
@@ -15,6 +15,7 @@ from airflow.sdk import DAG, Asset, Param, task
 
 from jobs.contract.assets import GENERATION_NAME, GENERATION_URI
 from jobs.contract.generations import ID_PATTERN
+from jobs.contract.names import SPARK_POOL
 from plugins.alerting import watched
 from plugins.operators import DEFAULT_ARGS, python_job, spark_job
 
@@ -37,7 +38,8 @@ with DAG(
     description="A trained generation -> Milvus and user vectors -> verified -> live",
     schedule=[GENERATION],
     catchup=False,
-    max_active_runs=1,
+    # With one, Airflow keeps an event that comes while another waits out of every run.
+    max_active_runs=16,
     default_args=DEFAULT_ARGS,
     **watched("rebuild_index"),
     params={
@@ -52,8 +54,16 @@ with DAG(
     doc_md=__doc__,
 ):
     wanted = generations()
-    indexed = spark_job("build_index", "build_index", wanted)
+    # Before the next training of a backfill, and each published before the next is built.
+    indexed = spark_job(
+        "build_index", "build_index", wanted, weight_rule="absolute", priority_weight=20
+    )
     published = python_job(
-        "publish", "publish", "{{ ti.xcom_pull(task_ids='generations') | join(' ') }}"
+        "publish",
+        "publish",
+        "{{ ti.xcom_pull(task_ids='generations') | join(' ') }}",
+        pool=SPARK_POOL,
+        weight_rule="absolute",
+        priority_weight=30,
     )
     indexed >> published

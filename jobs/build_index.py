@@ -17,7 +17,7 @@ from pyspark.sql import functions as F
 
 from jobs.contract import names
 from jobs.contract.errors import BadModel, NocturneError
-from jobs.contract.generations import Manifest, State, generation_id
+from jobs.contract.generations import IN_STORES, Manifest, State, generation_id
 from jobs.contract.settings import Settings, load_settings
 from jobs.index.recall import TOP, recall
 from jobs.index.verdict import Found, problems
@@ -35,7 +35,6 @@ from jobs.training.checks import factor_summary
 
 SAMPLE = 100
 """Listeners whose home page the index must find."""
-SERVED = (State.INDEXED, State.LIVE, State.RETIRED)
 REFUSED = {
     State.TRAINED: "it has not passed the gate: run evaluate and gate",
     State.REJECTED: "the gate rejected it",
@@ -72,12 +71,12 @@ class Index:
 
     def build(self) -> None:
         """Write all vectors; what an interrupted run left is written over."""
-        with timed("item vectors to Milvus"):
+        with timed(self._settings, "item vectors to Milvus"):
             rows = zip(self._ids, (row.tolist() for row in self._matrix), strict=True)
             self._vectors.build(self.generation, self._rank, rows)
-        with timed("user vectors to MongoDB"):
+        with timed(self._settings, "user vectors to MongoDB"):
             write_user_vectors(self._users, self._settings, self.generation)
-        with timed("neighbours and lists to MongoDB"):
+        with timed(self._settings, "neighbours and lists to MongoDB"):
             self._generation_lists.drop(self.generation)
             write_lists(self._neighbours, self._lists, self._settings, self.generation)
 
@@ -167,7 +166,7 @@ def index(spark: SparkSession, settings: Settings, generation: str) -> None:
     if state in REFUSED:
         raise BadModel(f"{generation} was not indexed: {REFUSED[state]}")
     built = Index(spark, settings, manifest)
-    if state in SERVED and not document.get("gone"):
+    if state in IN_STORES and not document.get("gone"):
         wrong = _wrong(built, settings)
         if not wrong:
             print(f"build_index: {generation} is {state} and sound: nothing to do", flush=True)
@@ -190,7 +189,7 @@ def index(spark: SparkSession, settings: Settings, generation: str) -> None:
 
 
 def _wrong(built: Index, settings: Settings) -> str:
-    with timed("checking"):
+    with timed(settings, "checking"):
         found = built.found()
     print(f"build_index: {built.generation}: {found}")
     seconds = time.monotonic() - built.began

@@ -80,18 +80,18 @@ def _report(
     spark: SparkSession, settings: Settings, manifest: Manifest, live: Manifest | None
 ) -> dict[str, Any]:
     split = manifest.as_of - timedelta(days=settings.test_days)
-    with timed("reading and asking"):
+    with timed(settings, "reading and asking"):
         candidate = _side(spark, settings, manifest, split)
         other = _side(spark, settings, live, split) if live else None
         exam = _exam(spark, settings, [s for s in (candidate, other) if s], split)
-    with timed("training without the last days"):
+    with timed(settings, "training without the last days"):
         answers = _answers(exam, candidate, other, settings.session_user_weight)
-    with timed("baselines"):
+    with timed(settings, "baselines"):
         days = int(manifest.params["window_days"])
         baselines = assessment.baseline_answers(exam, days)
-    with timed("comparing"):
+    with timed(settings, "comparing"):
         found = assessment.report(exam, answers | baselines, settings.seed)
-        found |= _comparisons(exam, answers, baselines[f"popularity {days} d"], settings.seed)
+        found |= _comparisons(exam, answers, baselines[names.popularity(days)], settings.seed)
         found["factors"] = _factors(spark, settings, manifest, exam)
     return {
         "generation": manifest.generation,

@@ -28,10 +28,10 @@ def write_factors(
     `found` says how many users and items the window has; raises BadModel where there are not as
     many sound vectors.
     """
-    with timed("training"):
+    with timed(settings, "training"):
         factors = fit(plays, as_of, Recipe.of(settings))
     norms = {}
-    with timed("writing and checking"):
+    with timed(settings, "writing and checking"):
         for kind, path, frame in (
             ("users", names.user_factors_path(generation), factors.users),
             ("items", names.item_factors_path(generation), factors.items),
@@ -69,7 +69,7 @@ def write_lists(
     }
     rows = {}
     for name, (path, frame) in parts.items():
-        with timed(name):
+        with timed(settings, name):
             lake.write_part(frame, lake.url(settings, path))
         rows[name] = lake.read_part(spark, lake.url(settings, path)).count()
     return rows

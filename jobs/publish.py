@@ -88,13 +88,24 @@ class Publisher:
             )
         return self._make_live(generation, pointer)
 
-    def _make_live(self, generation: str, pointer: Pointer, **why: str) -> list[str]:
+    def resume(
+        self, generation: str, pointer: Pointer, at: datetime | None, by: str, reason: str
+    ) -> list[str]:
+        """Make what a backup had live, live again; it was published `at`.
+
+        `pointer` is as the restore left it. Raises NotPublished like `publish`.
+        """
+        return self._make_live(generation, pointer, at, by=by, reason=reason)
+
+    def _make_live(
+        self, generation: str, pointer: Pointer, at: datetime | None = None, **why: str
+    ) -> list[str]:
         """Switch to a generation; `why` is kept in the history of those that change."""
         if pointer.generation == generation:
             print(f"publish: {generation} is live already (fence {pointer.fence})")
             return self._tidy(pointer)
         self._check(generation)
-        now = self._generations.switch(generation, pointer, **why)
+        now = self._generations.switch(generation, pointer, at, **why)
         print(f"publish: {generation} is live (fence {now.fence}), was {pointer.generation}")
         return self._tidy(now)
 

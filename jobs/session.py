@@ -17,15 +17,18 @@ def spark_session(settings: Settings, app: str) -> SparkSession:
     class path is fixed before any Python runs; the addresses and keys of this deployment are
     set here, so that no secret is in a file or on a command line.
     """
-    builder = SparkSession.builder.appName(f"nocturne {app}")
     s3a = "spark.hadoop.fs.s3a"
-    if "PYSPARK_GATEWAY_PORT" in os.environ:  # spark-submit has set the master and started Java
+    builder = SparkSession.builder.appName(f"nocturne {app}")
+    if "PYSPARK_GATEWAY_PORT" in os.environ:  # under spark-submit, which has the master already
         builder = builder.config(f"{s3a}.access.key", settings.s3_access_key)
         builder = builder.config(f"{s3a}.secret.key", settings.s3_secret_key)
-    else:  # Java is about to start with its configuration on the command line
+    else:
+        builder = builder.master(settings.spark_master)
+        # What a builder has stands on the command line of the JVM that pyspark starts. Spark
+        # takes keys from the environment, too, and hands them on to its executors.
         os.environ["AWS_ACCESS_KEY_ID"] = settings.s3_access_key
         os.environ["AWS_SECRET_ACCESS_KEY"] = settings.s3_secret_key
-        builder = builder.master(settings.spark_master)
+        os.environ.pop("AWS_SESSION_TOKEN", None)
     return (
         builder.config(f"{s3a}.endpoint", settings.s3_endpoint)
         .config("spark.executorEnv.PYTHONPATH", os.environ.get("PYTHONPATH", ""))

@@ -6,17 +6,15 @@ with the same --generation gives the same result. The last line of the output is
 """
 
 import argparse
-import shutil
-import subprocess
 import sys
 import time
 from contextlib import closing, suppress
 from dataclasses import dataclass
 from datetime import UTC, date, datetime
 from functools import partial
-from pathlib import Path
 from typing import get_args
 
+from jobs.code_version import code_version
 from jobs.contract import names
 from jobs.contract.errors import BadInput, NocturneError
 from jobs.contract.generations import Manifest, generation_id, new_generation_id
@@ -111,18 +109,6 @@ def parameters(settings: Settings) -> dict[str, float | int | str]:
     return Recipe.of(settings).params() | window
 
 
-def code_version(settings: Settings) -> str:
-    """Return the version that the settings name, else the git commit, else `unknown`."""
-    git = shutil.which("git")
-    if settings.code_version or git is None:
-        return settings.code_version or "unknown"
-    command = [git, "describe", "--always", "--dirty", "--abbrev=12"]
-    answer = subprocess.run(  # noqa: S603
-        command, cwd=Path(__file__).parent, capture_output=True, text=True, check=False
-    )
-    return answer.stdout.strip() or "unknown"
-
-
 def _train(settings: Settings, order: Order) -> Manifest:
     began = time.monotonic()
     as_of, generation, version = order.as_of, order.generation, order.lake_version
@@ -140,7 +126,7 @@ def _train(settings: Settings, order: Order) -> Manifest:
         logs = lake.read_logs(spark, settings, start, as_of, version)
         plays = window.plays_between(logs, start, as_of)
         pairs = window.plays_per_pair(plays, as_of).cache()
-        with timed("reading"):
+        with timed(settings, "reading"):
             found = {name: int(n) for name, n in window.totals(pairs).first().asDict().items()}
         counted = ", ".join(f"{n} {name}" for name, n in found.items())
         print(f"train_als: {counted} in {described}", flush=True)

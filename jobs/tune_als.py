@@ -98,7 +98,7 @@ def _measure(
 ) -> Callable[[Recipe], Figures]:
     start = window.window_start(as_of, settings.window_days)
     split = as_of - timedelta(days=settings.test_days)
-    with timed("reading and asking"):
+    with timed(settings, "reading and asking"):
         logs = lake.read_logs(spark, settings, start, as_of, version)
         train = window.plays_between(logs, start, split).cache()
         exam = set_exam(train, window.plays_between(logs, split, as_of), {}, split, as_of)
@@ -110,7 +110,7 @@ def _measure(
         )
 
     def measure(recipe: Recipe) -> Figures:
-        with timed("a trial"):
+        with timed(settings, "a trial"):
             found = try_recipe(exam, train, recipe, neighbours, settings.session_user_weight)
         return assessment.main_figures(exam, found)
 

@@ -97,7 +97,7 @@ class ModelCards:
         except KeyError:
             return Card("unknown", f"There is no report of {generation}.")
         report = json.loads(body)
-        popular = f"popularity {int(report['params']['window_days'])} d"
+        popular = names.popularity(report["params"]["window_days"])
         sides = ("candidate", "live", popular)
         rows = [
             [label, *(_mean(report["home"][view], side, metric) for side in sides)]

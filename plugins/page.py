@@ -9,10 +9,11 @@ import os
 import subprocess
 import sys
 import threading
+from collections.abc import Callable
 from datetime import date
 from functools import cache
 from pathlib import Path
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any, Literal, TypeVar
 
 from airflow.api_fastapi.auth.managers.models.resource_details import DagAccessEntity
 from airflow.api_fastapi.core_api.security import GetUserDep, requires_access_dag
@@ -51,6 +52,7 @@ REPORT_POLICY = "default-src 'none'; style-src 'unsafe-inline'; img-src data:; s
 REPORT_POLICY += "frame-ancestors 'self'"
 
 Generation = Annotated[str, StringConstraints(pattern=f"^{ID_PATTERN}$")]
+Of = TypeVar("Of")
 Shown = Literal["page.js", "page.css", "moon.svg"]
 
 may_see = requires_access_dag("GET", param_dag_id=DAG)
@@ -127,11 +129,7 @@ def card(name: str, response: Response) -> dict[str, Any]:
 @router.get("/reports/{generation}")
 def report(generation: Generation) -> Response:
     """Return the page of a generation's evaluation."""
-    try:
-        body = cards().report(generation)
-    except KeyError:
-        raise HTTPException(404, f"there is no report of {generation}") from None
-    return _report(body)
+    return _report(cards().report, generation)
 
 
 @router.get("/daily/")
@@ -146,11 +144,7 @@ def daily_reports() -> Response:
 @router.get("/daily/{day}")
 def daily_report(day: date) -> Response:
     """Return the report of a day."""
-    try:
-        body = cards().daily(day)
-    except KeyError:
-        raise HTTPException(404, f"there is no report of {day}") from None
-    return _report(body)
+    return _report(cards().daily, day)
 
 
 @router.get("/runbooks/{name}")
@@ -189,7 +183,11 @@ def roll_back(
     return {"said": next((s for s in said if " is live" in s), f"{wanted.to} is live")}
 
 
-def _report(body: bytes) -> Response:
+def _report(read: Callable[[Of], bytes], of: Of) -> Response:
+    try:
+        body = read(of)
+    except KeyError:
+        raise HTTPException(404, f"there is no report of {of}") from None
     headers = HEADERS | {"Content-Security-Policy": REPORT_POLICY}
     return Response(body, media_type="text/html; charset=utf-8", headers=headers)
 

@@ -9,7 +9,7 @@ from pymongo.errors import PyMongoError
 from jobs.contract.settings import Settings
 from jobs.stores.alerts import Alerts
 from jobs.stores.events import BrokerUnavailable, topic_bounds
-from jobs.stores.stream_health import StreamHealth
+from jobs.stores.stream_health import StreamHealth, unread
 from plugins.watching import Limits, back_off, judge, lags_of
 
 PROGRAM = "stream"
@@ -78,11 +78,9 @@ class Watch:
 
     def _lag(self, health: dict[str, Any]) -> int | None:
         try:
-            bounds = topic_bounds(self._settings)
+            return sum(unread(health, topic_bounds(self._settings)).values())
         except BrokerUnavailable:
             return None
-        done = health.get("offsets", {})
-        return sum(end - done.get(str(p), oldest) for p, (oldest, end) in bounds.items())
 
     def _all_is_well(self, health: dict[str, Any], lags: list[int]) -> None:
         if health.get("phase") != "running":

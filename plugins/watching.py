@@ -123,6 +123,12 @@ def is_growing(lags: Sequence[int], batch: int) -> bool:
     """Say whether more than a batch waits, more in each newer check than before, and most now.
 
     The lag falls only when a batch ends, so halves of the time are compared, not neighbours.
+
+    Examples:
+        >>> is_growing([100, 200, 300, 400, 500, 600, 700, 800, 900, 1000], batch=500)
+        True
+        >>> is_growing([900, 100, 900, 100, 900, 100, 900, 100, 900, 1000], batch=500)
+        False
     """
     if len(lags) < GROWING_CHECKS or lags[-1] <= batch:
         return False
@@ -135,6 +141,14 @@ def back_off(heals: Sequence[float], now: float) -> float:
     """Return for how many seconds from now no restart may follow; 0: now is fine.
 
     Each restart of the last hour doubles the pause after the last one.
+
+    Examples:
+        >>> back_off([], now=1000.0)
+        0.0
+        >>> back_off([990.0], now=1000.0)
+        20.0
+        >>> back_off([900.0, 990.0], now=1000.0)
+        50.0
     """
     recent = [at for at in heals if now - at < CALM_SECONDS]
     if not recent:

@@ -58,6 +58,12 @@ def init_metrics(app: Flask) -> None:
     app.after_request(_end)
 
 
+def begin_store(store: str) -> None:
+    """Let a store's metrics be 0 from the start: the first time it is away shows as a change."""
+    CIRCUIT.labels(store).set(0)
+    DEGRADED.labels(store)
+
+
 def exposition() -> Response:
     """Return the metrics of all workers; of this process alone where no folder is shared."""
     registry = None

@@ -50,6 +50,7 @@ class Part(Generic[Client]):
         self._connecting = threading.Lock()
         self._trying = threading.Lock()
         self._circuit = CircuitBreaker(FAILURES_TO_OPEN, COOL_SECONDS, failures, name=name)
+        metrics.begin_store(name)
 
     @property
     def state(self) -> str:

@@ -28,8 +28,9 @@ from tests.integration.stack import SETTINGS, Stack, free_ports, make, stack_of
 
 SHARED_DATA = Path(__file__).parents[2] / "shared" / "data"
 STATE = Path(os.environ.get("NOCTURNE_TEST_STATE", ROOT / ".nocturne-test"))
-LAST = ("test_real_log.py", "test_stack_end.py")
-"""The real log replaces the live generation; the end of the stack ends everything."""
+LAST = ("test_secrets.py", "test_real_log.py", "test_stack_end.py")
+"""Secrets are looked for in what the others left; the real log replaces the live generation; the
+end of the stack ends everything."""
 WORLD = ("--days", "30", "--listeners", "150", "--songs", "300")
 CLIP_SECONDS = "3"
 

@@ -14,7 +14,7 @@ from infra.local.config import own_keys
 from infra.local.install import ROOT
 from tests.integration.stack import Stack
 
-How = Literal["cut", "silent", "slow", "garbage"]
+How = Literal["cut", "silent", "lost", "slow", "garbage"]
 SLOW_SECONDS = 2.0
 
 
@@ -31,7 +31,10 @@ class Wire:
         self.address = f"{before}:{self.port}{behind}"
 
     def break_it(self, how: How) -> None:
-        """Cut the wire (connections are refused), or spoil what the store answers."""
+        """Cut the wire (connections are refused), or spoil what the store answers.
+
+        What is lost stays so: its connections are silent even after the wire was mended.
+        """
         self._how = how
         if how != "cut":
             return
@@ -71,9 +74,11 @@ class Wire:
                     threading.Thread(target=self._carry, args=ends, daemon=True).start()
 
     def _carry(self, source: socket.socket, sink: socket.socket, answers: bool) -> None:
+        lost = False
         with suppress(OSError):
             while data := source.recv(65536):
-                if self._how == "silent":
+                lost = lost or self._how == "lost"
+                if lost or self._how == "silent":
                     continue
                 if self._how == "slow" and answers:
                     time.sleep(SLOW_SECONDS)

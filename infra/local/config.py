@@ -37,9 +37,14 @@ class Local(BaseSettings):
     etcd_port: int = Field(2379, description="First of two ports of Milvus' etcd.")
     redis_port: int = Field(6379, description="Redis.")
     supervisor_port: int = Field(9005, description="supervisord.")
+    prometheus_port: int = Field(9090, description="Prometheus, with `make metrics`.")
+    exporter_port: int = Field(9108, description="What the stores know, for Prometheus.")
+    statsd_exporter_port: int = Field(9102, description="Airflow's metrics, for Prometheus.")
+    statsd_port: int = Field(9125, description="Airflow's metrics, as it sends them (UDP).")
+    scrape_seconds: int = Field(15, ge=1, description="Prometheus reads all metrics so often.")
 
     def ports(self) -> dict[int, str]:
-        """Return every port that the stack listens on, with the part that has it."""
+        """Return every port that `make up` listens on, with the part that has it."""
         named = {
             self.app_port: "app",
             self.airflow_port: "Airflow",
@@ -57,6 +62,14 @@ class Local(BaseSettings):
         }
         inside = {self.milvus_internal_port + i: "inside Milvus" for i in range(8)}
         return named | inside
+
+    def metrics_ports(self) -> dict[int, str]:
+        """Return every port (TCP) that `make metrics` adds."""
+        return {
+            self.prometheus_port: "Prometheus",
+            self.exporter_port: "exporter",
+            self.statsd_exporter_port: "StatsD exporter",
+        }
 
 
 def load_local() -> Local:
@@ -198,6 +211,12 @@ def own_environment(local: Local) -> dict[str, str]:
         "AIRFLOW__DAG_PROCESSOR__MIN_FILE_PROCESS_INTERVAL": "30",
         "AIRFLOW__SCHEDULER__TASK_INSTANCE_HEARTBEAT_TIMEOUT": "60",
         "AIRFLOW__LOGGING__LOGGING_LEVEL": "INFO",
+        # Nobody may be listening: then the packets are lost, and nothing else happens.
+        "AIRFLOW__METRICS__STATSD_ON": "True",
+        "AIRFLOW__METRICS__STATSD_HOST": HOST,
+        "AIRFLOW__METRICS__STATSD_PORT": str(local.statsd_port),
+        "AIRFLOW__METRICS__STATSD_INFLUXDB_ENABLED": "True",
+        "AIRFLOW__METRICS__LEGACY_NAMES_ON": "False",
         "AIRFLOW_CONN_SPARK_DEFAULT": json.dumps(
             {
                 "conn_type": "spark",

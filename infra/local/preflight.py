@@ -35,7 +35,12 @@ def preflight(local: Local) -> None:
     free = shutil.disk_usage(local.state).free / 2**30
     if free < MIN_FREE_GIB:
         raise StackError(f"{local.state} has {free:.1f} GiB free, {MIN_FREE_GIB} are needed")
-    for port, part in local.ports().items():
+    require_free(local, local.ports())
+
+
+def require_free(local: Local, ports: dict[int, str]) -> None:
+    """Raise StackError, naming part and setting, where another program has one of the ports."""
+    for port, part in ports.items():
         with socket.socket() as probe:
             probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
             try:

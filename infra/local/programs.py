@@ -9,7 +9,7 @@ from importlib.util import find_spec
 from pathlib import Path
 
 from infra.local.config import HOST, Local, own_keys, stack_secrets
-from infra.local.install import ROOT, VENV
+from infra.local.install import ROOT, VENV, prometheus, statsd_exporter
 from infra.local.processes import MARK
 
 PYTHON = sys.executable
@@ -30,6 +30,7 @@ class Program:
     one_shot: bool = False
     stop_seconds: int = 20
     kill_group: bool = False
+    on_demand: bool = False
 
 
 def programs(local: Local) -> list[Program]:
@@ -68,6 +69,29 @@ def programs(local: Local) -> list[Program]:
             kill_group=True,
         ),
         Program("app", f"{gunicorn} serving.wsgi:app", 50, ("done:init",), kill_group=True),
+        *metrics_programs(local),
+    ]
+
+
+def metrics_programs(local: Local) -> list[Program]:
+    """Return what `make metrics` starts, and nothing else does."""
+    files, state = ROOT / "infra/metrics", local.state
+    exporter = f"{PYTHON} {ROOT}/jobs/export_metrics.py --port {local.exporter_port}"
+    statsd = (
+        f"{statsd_exporter()} --web.listen-address={HOST}:{local.statsd_exporter_port} "
+        f"--statsd.listen-udp={HOST}:{local.statsd_port} --statsd.listen-tcp= "
+        f"--statsd.mapping-config={files}/statsd.yml"
+    )
+    server = (
+        f"{prometheus()} --config.file={state}/metrics/prometheus.yml "
+        f"--storage.tsdb.path={state}/prometheus --storage.tsdb.retention.time=30d "
+        f"--web.console.templates={state}/metrics/consoles "
+        f"--web.listen-address={HOST}:{local.prometheus_port}"
+    )
+    return [
+        Program("exporter", exporter, 50, on_demand=True),
+        Program("statsd", statsd, 50, on_demand=True),
+        Program("prometheus", server, 50, on_demand=True),
     ]
 
 
@@ -148,6 +172,7 @@ def _section(program: Program, state: Path, own: dict[str, str]) -> dict[str, st
         "environment": ",".join(f'{name}="{value}"' for name, value in own.items()),
         "priority": str(program.priority),
         "startsecs": "0" if program.one_shot else "1",
+        "autostart": str(not program.on_demand).lower(),
         "autorestart": "unexpected" if program.one_shot else "true",
         "exitcodes": "0",
         "stopwaitsecs": str(program.stop_seconds),

@@ -30,7 +30,7 @@ from infra.local.spark_conf import write_spark_conf
 from jobs.contract.errors import NocturneError
 from jobs.contract.names import SPARK_POOL
 from jobs.contract.settings import Settings, load_settings
-from jobs.contract.tokens import SCOPES, listener_token, service_key
+from jobs.contract.tokens import listener_token
 
 UP_SECONDS = 300
 DOWN_SECONDS = 120
@@ -84,10 +84,11 @@ def up(local: Local) -> None:
     else:
         local = remembered(local)
         prepare(local)
+        on_demand = {p.name for p in programs(local) if p.on_demand}
         stopped = [
             p["name"]
             for p in running.supervisor.getAllProcessInfo()  # type: ignore[union-attr]
-            if p["statename"] in ("STOPPED", "FATAL", "BACKOFF")
+            if p["statename"] in ("STOPPED", "FATAL", "BACKOFF") and p["name"] not in on_demand
         ]
         for name in stopped:
             print(f"up: starting {name}", flush=True)
@@ -180,11 +181,12 @@ def status(local: Local) -> bool:
         print(f"status: the stack in {local.state} is not running; `make up` starts it")
         return False
     os.environ.update(environment(local))
-    one_shots = {p.name for p in programs(local) if p.one_shot}
+    known = {p.name: p for p in programs(local)}
     good = True
     for info in running.supervisor.getAllProcessInfo():  # type: ignore[union-attr]
-        wanted = "EXITED" if info["name"] in one_shots else "RUNNING"
-        good &= info["statename"] == wanted
+        program, state = known[info["name"]], info["statename"]
+        unasked = program.on_demand and state == "STOPPED"
+        good &= unasked or state == ("EXITED" if program.one_shot else "RUNNING")
         print(f"{info['name']:17} {info['statename']:9} {info['description']}")
     for part, (_, check) in health.checks(local, load_settings()).items():
         try:
@@ -227,10 +229,6 @@ def main() -> int:
     run.add_argument("name")
     run.add_argument("arguments", nargs=argparse.REMAINDER)
     commands.add_parser("token", help="print a listener token").add_argument("user")
-    key = commands.add_parser("key", help="print a service key")
-    key.add_argument("name")
-    key.add_argument("scopes", nargs="+", choices=SCOPES)
-    key.add_argument("--days", type=int, default=365)
     arguments = parser.parse_args()
     try:
         local = load_local()
@@ -247,12 +245,6 @@ def main() -> int:
         elif arguments.command == "env":
             for name, value in sorted(own_environment(remembered(local)).items()):
                 print(f"export {name}={shlex.quote(value)}")
-        elif arguments.command == "key":
-            if not arguments.name:
-                raise StackError("whose key? make service-key NAME=<who>")
-            os.environ.update(environment(remembered(local)))
-            given = (arguments.name, arguments.scopes, arguments.days)
-            print(service_key(load_settings(), *given))
         elif not arguments.user:
             raise StackError("whose token? make token USER_ID=<id>")
         else:

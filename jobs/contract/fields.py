@@ -14,7 +14,12 @@ class Field:
 
 
 def ddl(fields: tuple[Field, ...]) -> str:
-    """Return the fields as a Spark DDL string, in order, with NOT NULL where it holds."""
+    """Return the fields as a Spark DDL string, in order, with NOT NULL where it holds.
+
+    Examples:
+        >>> ddl((Field("id", "string", False, "the song"), Field("plays", "int", True, "of a day")))
+        'id string NOT NULL, plays int'
+    """
     return ", ".join(f"{f.name} {f.type}{'' if f.nullable else ' NOT NULL'}" for f in fields)
 
 

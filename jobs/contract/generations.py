@@ -20,6 +20,9 @@ class State(StrEnum):
     RETIRED = "retired"
 
 
+IN_STORES = (State.INDEXED, State.LIVE, State.RETIRED)
+"""States in which a generation is in the stores that serve, unless it is `gone`."""
+
 REJECTED_EXIT = 3
 """Exit code of the gate where it rejects a generation, which no retry would change."""
 
@@ -35,13 +38,27 @@ def new_generation_id(as_of: date) -> str:
 
 
 def run_generation_id(as_of: date, made_at: datetime, run: str) -> str:
-    """Return the id of what one scheduler run trains: the same however often it is repeated."""
+    """Return the id of what one scheduler run trains: the same however often it is repeated.
+
+    Examples:
+        >>> at_two = datetime(2026, 11, 22, 2, tzinfo=UTC)
+        >>> run_generation_id(date(2026, 11, 22), at_two, "scheduled")
+        'g20261122T0200_770bee32'
+    """
     digits = hashlib.sha256(f"{as_of}/{run}".encode()).hexdigest()[:8]
     return f"g{as_of:%Y%m%d}T{made_at.astimezone(UTC):%H%M}_{digits}"
 
 
 def generation_id(text: str) -> str:
-    """Return `text` if it can be the id of a generation; raises ValueError otherwise."""
+    """Return `text` if it can be the id of a generation; raises ValueError otherwise.
+
+    Examples:
+        >>> generation_id("g20261122T0200_1a2b3c4d")
+        'g20261122T0200_1a2b3c4d'
+        >>> generation_id("latest")
+        Traceback (most recent call last):
+        ValueError: 'latest' is no generation id like g20261122T0200_1a2b3c4d
+    """
     if not re.fullmatch(ID_PATTERN, text):
         raise ValueError(f"{text!r} is no generation id like g20261122T0200_1a2b3c4d")
     return text

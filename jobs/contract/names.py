@@ -32,6 +32,7 @@ STREAM_HEALTH = "stream_health"
 STREAM_HOLDS = "stream_holds"
 ALERTS = "alerts"
 ERASURES = "erasures"
+JOB_PHASES = "job_phases"
 TUNED_PARAMS = "tuned_params"
 REVOKED_TOKENS = "revoked_tokens"
 
@@ -62,7 +63,12 @@ def runbook(name: str) -> str:
 
 
 def collection_name(generation: str) -> str:
-    """Return the Milvus collection that holds the item vectors of one generation."""
+    """Return the Milvus collection that holds the item vectors of one generation.
+
+    Examples:
+        >>> collection_name("g20261122T0200_1a2b3c4d")
+        'music_collection_g20261122T0200_1a2b3c4d'
+    """
     return f"{MILVUS_ALIAS}_{generation}"
 
 
@@ -116,8 +122,18 @@ def daily_report_key(day: date) -> str:
     return f"{DAILY_REPORTS}/{day.isoformat()}.html"
 
 
+def popularity(days: float) -> str:
+    """Return what a report calls the baseline that lists the songs most played in so many days."""
+    return f"popularity {int(days)} d"
+
+
 def comparison_key(before: str, after: str) -> str:
-    """Return the object key of the page that shows two generations' lists side by side."""
+    """Return the object key of the page that shows two generations' lists side by side.
+
+    Examples:
+        >>> comparison_key("g20261121T0200_1a2b3c4d", "g20261122T0200_5e6f7a8b")
+        'models/g20261122T0200_5e6f7a8b/compare_g20261121T0200_1a2b3c4d.html'
+    """
     return f"{MODELS}/{after}/compare_{before}.html"
 
 
@@ -136,7 +152,14 @@ def cover_key(track_id: str) -> str:
 
 
 def audio_key(track_id: str) -> str:
-    """Return the object key of a song's audio in the media bucket."""
+    """Return the object key of a song's audio in the media bucket.
+
+    Examples:
+        >>> audio_key("song-00360")
+        'audio/song-00360.mp3'
+        >>> audio_key("a/b?")
+        'audio/a%2Fb%3F.mp3'
+    """
     return f"{AUDIO}/{_object_name(track_id)}.mp3"
 
 

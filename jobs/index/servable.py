@@ -14,6 +14,12 @@ def why_not(state: State, gone: bool) -> str | None:
 
     `gone` says that its vectors were removed; a retired generation that still has them may be
     live again, which is a rollback.
+
+    Examples:
+        >>> why_not(State.GATED, gone=False)
+        'it passed the gate but is not indexed: run build_index'
+        >>> why_not(State.RETIRED, gone=False) is None
+        True
     """
     if state in REASONS:
         return REASONS[state]

@@ -45,7 +45,14 @@ anyone's guess."""
 
 
 def normalised(name: str) -> str:
-    """Return a column's name as the tables have it: `Duration (ms)` -> `duration_ms`."""
+    """Return a column's name as the tables have it: `Duration (ms)` -> `duration_ms`.
+
+    Examples:
+        >>> normalised("Duration (ms)")
+        'duration_ms'
+        >>> normalised("  Artist Name(s)")
+        'artist_name_s'
+    """
     return re.sub(r"[^0-9a-z]+", "_", name.lower()).strip("_")
 
 

@@ -26,6 +26,14 @@ def kind_of(name: str) -> str | None:
     """Return the ending that says how a file is read, or None if it is no catalogue file.
 
     Spark takes names that begin with `_` or `.` for bookkeeping and reads none of their rows.
+
+    Examples:
+        >>> kind_of("Songs.CSV.gz")
+        '.csv'
+        >>> kind_of("notes.txt") is None
+        True
+        >>> kind_of("_SUCCESS.csv") is None
+        True
     """
     if name.startswith(("_", ".")):
         return None
@@ -40,6 +48,10 @@ def landing_name(source: str) -> str:
 
     Its own, but for characters that Spark takes for a pattern. Raises BadInput where its
     ending is none of a catalogue file.
+
+    Examples:
+        >>> landing_name("https://example.org/dumps/my%20songs[1].csv?token=x")
+        'my songs-1-.csv'
     """
     is_url = "://" in source
     path = unquote(urlsplit(source).path) if is_url else source
@@ -53,6 +65,10 @@ def catalogue_files(keys: Iterable[str], prefix: str) -> tuple[list[str], list[s
     """Return the catalogue files among the object keys below `prefix/`, and the other keys.
 
     A folder with an ending of its own (`songs.parquet/part-0.parquet`) counts as one file.
+
+    Examples:
+        >>> catalogue_files(["in/a.csv", "in/b.parquet/part-0.parquet", "in/x.pdf"], "in")
+        (['in/a.csv', 'in/b.parquet'], ['in/x.pdf'])
     """
     files, others = set(), []
     for key in keys:

@@ -58,6 +58,10 @@ class Alerts:
         found = self._alerts.find({"open": False, "raised_at": {"$gte": since}})
         return sorted(found, key=lambda alert: alert["raised_at"])
 
+    def all(self) -> list[Document]:
+        """Return every alert that ever was, open or not."""
+        return list(self._alerts.find())
+
     def close(self) -> None:
         """End the connections."""
         self._alerts.database.client.close()

@@ -11,6 +11,7 @@ from redis.client import Pipeline
 from redis.retry import Retry
 
 from jobs.contract.settings import Settings
+from jobs.stores.documents import in_batches
 
 AWAY = (redis.RedisError,)
 """What a call raises when Redis does not answer in time."""
@@ -31,11 +32,23 @@ SKIPPED_SONGS = 50
 SKIPPED_SECONDS = 2 * 3600
 CHOICES_DAYS = 30
 HOME_SECONDS = 60
+KEPT = (RECENT, SKIPPED, CHOICES)
+"""What a backup has. Marks of events vouch for what one broker had, and for a day only."""
+BATCH = 500
 SENT_MARKS = 20_000
 SENT_SECONDS = 86400
 
 Times = list[tuple[str, int]]
 """Track ids with epoch milliseconds, the newest first."""
+
+
+@dataclass(frozen=True)
+class Kept:
+    """One key of a listener with its value, and when it ends by itself (epoch ms)."""
+
+    key: str
+    value: str | list[tuple[str, float]]
+    ends_at: int
 
 
 @dataclass(frozen=True)
@@ -134,6 +147,49 @@ class Cache:
         made_in, _, answer = (kept or "").partition(" ")
         plays, skips = _times(times)
         return Seen(plays, skips, state, answer if made_in == state else None)
+
+    def kept(self) -> Iterator[Kept]:
+        """Yield what a backup has of every listener, in no order; some come twice."""
+        for kind in KEPT:
+            keys = self._redis.scan_iter(f"{kind}*", count=1000)
+            for some in in_batches(map(str, keys), BATCH):
+                pipe = self._redis.pipeline(transaction=False)
+                for key in some:
+                    pipe.get(key) if kind == CHOICES else pipe.zrange(key, 0, -1, withscores=True)
+                    pipe.pttl(key)
+                found, now = pipe.execute(), int(time.time() * 1000)
+                for key, value, left in zip(some, found[::2], found[1::2], strict=True):
+                    if left > 0:  # it ended between the two otherwise
+                        yield Kept(key, value, now + left)
+
+    def put_back(self, kept: Iterable[Kept]) -> int:
+        """Write what a backup had and has not ended since; return how many keys.
+
+        A play or skip that came since the backup stays: the song was heard.
+        """
+        written = 0
+        for some in in_batches((k for k in kept if k.ends_at > time.time() * 1000), BATCH):
+            pipe = self._redis.pipeline(transaction=False)
+            for one in some:
+                pipe.pttl(one.key)
+            now, left = int(time.time() * 1000), pipe.execute()
+            for one, more in zip(some, left, strict=True):
+                if isinstance(one.value, str):
+                    pipe.set(one.key, one.value)
+                else:
+                    pipe.zadd(one.key, dict(one.value), gt=True)
+                    most = RECENT_PLAYS if one.key.startswith(RECENT) else SKIPPED_SONGS
+                    pipe.zremrangebyrank(one.key, 0, -most - 1)
+                pipe.pexpireat(one.key, max(one.ends_at, now + more))
+            pipe.execute()
+            written += len(some)
+        return written
+
+    def forget_copies(self) -> None:
+        """Remove what was made of MongoDB: choices and answers of every listener."""
+        for kind in (CHOICES, HOME):
+            for some in in_batches(self._redis.scan_iter(f"{kind}*", count=1000), BATCH):
+                self._redis.delete(*some)
 
     def listeners(self) -> Iterator[str]:
         """Yield the ids of all of whom anything is kept, in no order; some come twice."""

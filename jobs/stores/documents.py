@@ -47,9 +47,13 @@ class Documents:
         """
         counts = {"plays_7d": 0, "plays_cumulative": 0}
         written = self._upsert(names.SONGS, "track_id", rows, counts)
+        self.renew_catalogue()
+        return written
+
+    def renew_catalogue(self) -> None:
+        """Give the catalogue a new version: its songs were written."""
         which, newer = {"_id": names.SONGS}, {"$inc": {"version": 1}}
         self._db[names.CATALOGUE_STATE].update_one(which, newer, upsert=True)
-        return written
 
     def upsert_users(self, rows: Iterable[Mapping[str, Any]]) -> int:
         """Write master fields of users (contract USER); their vectors stay."""

@@ -2,6 +2,7 @@
 
 import time
 from collections.abc import Mapping
+from datetime import datetime
 from typing import Any
 
 from jobs.contract.erasure import Erasure, listener_hash
@@ -36,8 +37,14 @@ class Erasures:
 
     def recent(self, days: int) -> list[Erasure]:
         """Return the applied erasures of the last days: late events may have come since."""
-        since = {"$gte": _now() - days * DAY_MS}
-        found = self._erasures.find({"user_id": {"$exists": False}, "applied_at": since})
+        return self._applied_since(_now() - days * DAY_MS)
+
+    def applied_since(self, moment: datetime) -> list[Erasure]:
+        """Return the erasures that were applied at this moment or later."""
+        return self._applied_since(int(moment.timestamp() * 1000))
+
+    def _applied_since(self, at: int) -> list[Erasure]:
+        found = self._erasures.find({"user_id": {"$exists": False}, "applied_at": {"$gte": at}})
         return [_erasure(document) for document in found.sort("requested_at", 1)]
 
     def mark_applied(self, erasure: Erasure, report: Mapping[str, Mapping[str, int]]) -> None:

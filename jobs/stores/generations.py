@@ -80,16 +80,19 @@ class Generations:
             return Pointer(None, 0)
         return _pointer(found)
 
-    def switch(self, generation: str, expected: Pointer, **why: str) -> Pointer:
+    def switch(
+        self, generation: str, expected: Pointer, at: datetime | None = None, **why: str
+    ) -> Pointer:
         """Make a generation live if the pointer still is as `expected`: a compare-and-set.
 
-        `why` is kept in the history of the generation and of the one that it replaces.
+        `why` is kept in the history of the generation and of the one that it replaces; `at` is
+        when it was published, if not now.
         Raises NotPublished when somebody else switched in between; the pointer is theirs then.
         """
         change = {
             "generation": generation,
             "collection": names.collection_name(generation),
-            "published_at": datetime.now(UTC),
+            "published_at": at or datetime.now(UTC),
             "why": why,
         }
         now = self._advance(expected, change)
@@ -109,11 +112,19 @@ class Generations:
         """
         return self._advance(expected, {}) is not None
 
-    def _advance(self, expected: Pointer, change: Document) -> Pointer | None:
+    def suspend(self, least_fence: int, **why: str) -> Pointer:
+        """Let nothing be live until the next switch, and refuse every one prepared before now."""
+        change = {"generation": None, "collection": None, "published_at": None, "why": why}
+        while True:
+            now = self._advance(self.live(), change, least_fence)
+            if now is not None:
+                return now
+
+    def _advance(self, expected: Pointer, change: Document, least_fence: int = 0) -> Pointer | None:
         try:
             found: Any = self._db[names.SERVING_STATE].find_one_and_update(
                 {"_id": names.LIVE, "fence": expected.fence},
-                {"$set": change | {"fence": expected.fence + 1}},
+                {"$set": change | {"fence": max(expected.fence, least_fence) + 1}},
                 upsert=expected.fence == 0,
                 return_document=ReturnDocument.AFTER,
             )

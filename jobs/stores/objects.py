@@ -1,6 +1,6 @@
 """Objects in S3 (MinIO) without Spark: landing files, manifests, audio and covers."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from datetime import datetime
 from pathlib import Path
 from typing import Any
@@ -32,9 +32,12 @@ class Objects:
         """Write one object whole; an old one of that key is replaced."""
         self._client.put_object(Bucket=bucket, Key=key, Body=body, ContentType=content_type)
 
-    def upload(self, bucket: str, key: str, path: Path) -> None:
+    def upload(
+        self, bucket: str, key: str, path: Path, content_type: str = "application/octet-stream"
+    ) -> None:
         """Write a local file, in parts where it is large."""
-        self._client.upload_file(str(path), bucket, key)
+        kind = {"ContentType": content_type}
+        self._client.upload_file(str(path), bucket, key, ExtraArgs=kind)
 
     def download(self, bucket: str, key: str, path: Path) -> None:
         """Copy one object to a local file; raises KeyError where there is none."""
@@ -75,7 +78,10 @@ class Objects:
 
     def delete_below(self, bucket: str, prefix: str) -> int:
         """Delete every object below the prefix; return how many there were."""
-        keys = self.keys(bucket, prefix)
+        return self.delete(bucket, self.keys(bucket, prefix))
+
+    def delete(self, bucket: str, keys: Sequence[str]) -> int:
+        """Delete these objects; return how many they are."""
         for start in range(0, len(keys), 1000):
             batch = [{"Key": key} for key in keys[start : start + 1000]]
             self._client.delete_objects(Bucket=bucket, Delete={"Objects": batch})

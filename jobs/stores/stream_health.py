@@ -3,6 +3,7 @@
 import os
 import socket
 import time
+from collections.abc import Mapping
 from typing import Any
 
 from pymongo.errors import PyMongoError
@@ -14,6 +15,15 @@ from jobs.stores.documents import Document, database
 KEPT_HEALS = 20
 KEPT_CHECKS = 120
 GAP_SECONDS = 30.0
+
+
+def unread(health: Document, bounds: Mapping[int, tuple[int, int]]) -> dict[int, int]:
+    """Return the messages that the stream did not read yet, by partition.
+
+    `bounds` are the oldest and the next offset of each: what Kafka keeps no more is not counted.
+    """
+    done = health.get("offsets", {})
+    return {p: end - done.get(str(p), oldest) for p, (oldest, end) in bounds.items()}
 
 
 class StreamHealth:

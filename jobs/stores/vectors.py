@@ -28,8 +28,12 @@ class Vectors:
     def __init__(self, settings: Settings, timeout_s: float = 60.0) -> None:
         self._timeout = timeout_s
         self._index_type = settings.index_type
+        # A shared connection stays open, as broken as it is, for the next client of the process.
         self._client = MilvusClient(
-            uri=settings.milvus_uri, token=settings.milvus_token, timeout=timeout_s
+            uri=settings.milvus_uri,
+            token=settings.milvus_token,
+            timeout=timeout_s,
+            dedicated=True,
         )
 
     def build(self, generation: str, dim: int, rows: Iterable[tuple[str, list[float]]]) -> int:
@@ -111,10 +115,18 @@ class Vectors:
         """Let the alias name this generation's collection, for people and tools."""
         name = collection_name(generation)
         # The server has no call that moves or makes an alias in one step.
-        if MILVUS_ALIAS in self._client.list_aliases(collection_name="")["aliases"]:
+        if self._has_alias():
             self._client.alter_alias(name, MILVUS_ALIAS)
         else:
             self._client.create_alias(name, MILVUS_ALIAS)
+
+    def drop_alias(self) -> None:
+        """Let the alias name nothing, so that every collection may be dropped."""
+        if self._has_alias():
+            self._client.drop_alias(MILVUS_ALIAS)
+
+    def _has_alias(self) -> bool:
+        return MILVUS_ALIAS in self._client.list_aliases(collection_name="")["aliases"]
 
     def generations(self) -> list[str]:
         """Return the generations that have a collection."""

@@ -10,6 +10,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from jobs.contract import names
 from jobs.training import baselines
 from jobs.training.contestant import Answers, both_views
 from jobs.training.exam import Exam
@@ -37,7 +38,7 @@ def baseline_answers(exam: Exam, window_days: int) -> dict[str, Answers]:
     """Let the baselines sit the exam; popularity answers what comes next, too."""
     rows, moves, plays = len(exam.listeners), exam.moves, exam.songs.plays
     answers = {}
-    for name, fresh in ((f"popularity {window_days} d", False), ("popularity 7 d", True)):
+    for name, fresh in ((names.popularity(window_days), False), (names.popularity(7), True)):
         of_moves = baselines.popularity(exam, fresh, len(moves.next))
         answers[name] = Answers(
             both_views(exam, baselines.popularity(exam, fresh, rows)),

@@ -12,7 +12,12 @@ FRESH_DAYS = 7
 
 
 def window_start(as_of: date, days: int) -> date:
-    """Return the first day of the window [as_of - days, as_of)."""
+    """Return the first day of the window [as_of - days, as_of).
+
+    Examples:
+        >>> window_start(date(2015, 1, 5), 90)
+        datetime.date(2014, 10, 7)
+    """
     return as_of - timedelta(days=days)
 
 

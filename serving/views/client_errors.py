@@ -1,7 +1,7 @@
 """POST /client-errors: what went wrong in a player, counted and not kept."""
 
 from http import HTTPStatus
-from typing import Annotated, Literal
+from typing import Annotated, Literal, get_args
 
 from flask import Blueprint, Response
 from pydantic import Field
@@ -12,11 +12,16 @@ from serving.views.params import Body, body
 
 bp = Blueprint("client_errors", __name__)
 
+Kind = Literal["media", "stall", "autoplay", "outbox", "script"]
+
+for _kind in get_args(Kind):
+    metrics.CLIENT_ERRORS.labels(_kind)  # 0, so that the first one shows as a change
+
 
 class ClientError(Body):
     """A song that did not load or stood still, a refused start, lost plays, a fault of a script."""
 
-    kind: Literal["media", "stall", "autoplay", "outbox", "script"]
+    kind: Kind
     track_id: Annotated[str, Field(max_length=MAX_ID_LENGTH)] | None = None
 
 

@@ -1,5 +1,6 @@
 """A listener's story, through the doors that people use: from the first song to the own shelf."""
 
+import re
 from datetime import UTC, datetime, timedelta
 
 import requests
@@ -7,6 +8,7 @@ from playwright.sync_api import Page
 
 from jobs.contract import names
 from jobs.contract.tokens import listener_token
+from tests.browser.airflow_ui import AirflowUI
 from tests.browser.player import Player
 from tests.browser.rig import until
 from tests.integration.stack import Stack
@@ -67,13 +69,17 @@ def test_from_nobody_to_made_for_you(stack: Stack, published, db, page: Page, li
     player.button("ban").click()
     until(lambda: banned not in _listed(ask), "a home page without the banned song", 10)
 
-    # The night: what was played today is in the lake, and a training up to now knows it.
+    # The night, by an operator's hand: a training up to now knows what was played today.
     until(lambda: _in_the_lake(db, seeds), "the plays in the lake and in the counts", 60)
     airflow = stack.airflow()
     tomorrow = (datetime.now(UTC) + timedelta(days=1)).date().isoformat()
-    run = airflow.succeed("train_als", {"as_of": tomorrow, "override": "a test's own night"})
+    operator = AirflowUI(stack, page.context.new_page(), "op")
+    run = operator.trigger("train_als", "approval", as_of=tomorrow, override="a test's own night")
+    operator.approve(re.compile("NDCG@10"))
+    operator.watch("train_als", run)
     for dag, caused in airflow.runs_caused_by("train_als", run):
         airflow.expect_success(dag, caused)
+        operator.watch(dag, caused)
     live = db[names.SERVING_STATE].find_one({"_id": names.LIVE})["generation"]
     known = db[names.USERS].find_one({"_id": listener})
     assert known["vectors"][live]

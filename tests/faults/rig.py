@@ -25,7 +25,7 @@ from jobs.contract.settings import Settings
 from jobs.stores.alerts import Alerts
 from jobs.stores.documents import Document, database
 from jobs.stores.events import BrokerUnavailable, connection, topic_bounds
-from jobs.stores.stream_health import StreamHealth
+from jobs.stores.stream_health import StreamHealth, unread
 from tests.integration.lake import quarantine, raw_logs
 from tests.integration.stack import Stack
 
@@ -73,9 +73,7 @@ class Rig:
 
     def lag(self) -> int:
         """Return how many messages the driver has not committed yet."""
-        done = self.health.read().get("offsets", {})
-        bounds = topic_bounds(self.settings)
-        return sum(end - done.get(str(p), start) for p, (start, end) in bounds.items())
+        return sum(unread(self.health.read(), topic_bounds(self.settings)).values())
 
     def wait(self, condition: Callable[[], object], seconds: float, what: str) -> float:
         """Wait for a condition; return the seconds that it took; raise Failed past the limit."""

@@ -5,6 +5,7 @@ import os
 import socket
 import subprocess
 import sys
+from contextlib import closing
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -15,10 +16,12 @@ from infra.local.init import minio_admin
 from infra.local.install import ROOT
 from jobs.contract.settings import PREFIX, Settings
 from jobs.contract.tokens import listener_token
+from jobs.stores.alerts import Alerts
 from jobs.stores.objects import Objects
 
 SETTINGS = {
     "NOCTURNE_STREAM_TRIGGER_SECONDS": "1",
+    "NOCTURNE_SCRAPE_SECONDS": "3",
     "NOCTURNE_WATCH_SECONDS": "20",
     "NOCTURNE_MIN_PLAYS": "50",
     "NOCTURNE_ITERATIONS": "6",
@@ -31,6 +34,8 @@ SETTINGS = {
     "SPARK_SUBMIT_OPTS": "-XX:TieredStopAtLevel=1",
 }
 """What tests cannot wait for in its default."""
+MODULES = {"metrics": ("infra.local.metrics",)}
+"""Targets that are no command of the stack."""
 
 
 @dataclass(frozen=True)
@@ -45,6 +50,12 @@ class Stack:
     def app_url(self) -> str:
         """Where the Flask app answers."""
         return f"http://127.0.0.1:{self.local.app_port}"
+
+    def end_alerts(self) -> None:
+        """Close all alerts, so that each that opens from now on is told."""
+        with closing(Alerts(self.settings)) as alerts:
+            for alert in alerts.open():
+                alerts.clear(alert["_id"])
 
     def run(
         self, command: list[str], timeout: float = 400, **env: str
@@ -138,12 +149,12 @@ def stack_of(local: Local) -> Stack:
 
 
 def make(target: str, local: Local) -> None:
-    """Run `up` or `down` for this stack, with its output shown."""
+    """Run `up`, `metrics` or `down` for this stack, with its output shown."""
     ports = {
         f"NOCTURNE_{k.upper()}": str(v) for k, v in json.loads(local.model_dump_json()).items()
     }
     subprocess.run(
-        [sys.executable, "-m", "infra.local.stack", target],
+        [sys.executable, "-m", *MODULES.get(target, ("infra.local.stack", target))],
         cwd=ROOT,
         env=os.environ | SETTINGS | ports | {"PYTHONPATH": str(ROOT)},
         check=True,

@@ -1,11 +1,10 @@
 """Whatever is sent to the app: the right status, a problem, nobody else's data, no trace."""
 
-import itertools
 import json
 import socket
 import time
 from datetime import UTC, datetime, timedelta
-from urllib.parse import quote, urlsplit
+from urllib.parse import urlsplit
 
 import jwt
 import pytest
@@ -373,14 +372,3 @@ def test_other_sites_may_ask_only_if_they_are_listed(stack):
     for origin in ("https://evil.example", "null", "https://player.example.evil.example"):
         bad = client.get("/livez", headers={"Origin": origin})
         assert "Access-Control-Allow-Origin" not in bad.headers
-
-
-def test_no_token_and_no_secret_in_the_logs(app, stack):
-    token = listener_token(app.settings, "logged")
-    headers = {"Authorization": f"Bearer {token}"}
-    for path in ("/recommend/home", "/songs/nothing", f"/search?q={quote(token[:90])}"):
-        requests.get(app.url + path, headers=headers, timeout=30)
-    logs = "".join(p.read_text(errors="replace") for p in stack.local.state.glob("logs/app*"))
-    assert "answered" in logs
-    secrets = [token, token[:60], app.settings.token_secret, app.settings.s3_secret_key]
-    assert not [secret for secret in itertools.chain(secrets) if secret in logs]

@@ -136,6 +136,7 @@ def test_a_maintenance_that_fails_lets_the_stream_go_on(stack, published, airflo
 
 
 def test_failed_runs_of_the_supervisor_and_the_automatic_pause_are_told(stack, airflow, webhook):
+    stack.end_alerts()
     webhook.told.clear()
     dag = "dags/stream_supervisor"
 
@@ -187,8 +188,7 @@ def test_too_little_data_is_red_and_leaves_the_live_generation(
 
 def test_a_broken_window_is_stopped_at_the_gate(stack, published, airflow, generations, webhook):
     """The plays of the last ten days are lost: red, with the sentence in the log, live as was."""
-    with closing(Alerts(stack.settings)) as alerts:
-        alerts.clear("train_als_failed")
+    stack.end_alerts()
     webhook.told.clear()
     live = generations.live()
     lost = datetime.now(UTC).date() - timedelta(days=10)
@@ -220,6 +220,7 @@ def test_a_killed_training_is_tried_again_and_doubles_nothing(
     stack, published, airflow, generations, webhook
 ):
     """It takes longer than a night may, so somebody is told; a green run ends all alerts of it."""
+    stack.end_alerts()
     webhook.told.clear()
 
     def training() -> list[psutil.Process]:
