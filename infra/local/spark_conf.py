@@ -2,7 +2,9 @@
 
 from pathlib import Path
 
-from infra.local.install import jars
+import pyspark
+
+from infra.local.install import class_archive, jars
 
 LOG4J = """\
 rootLogger.level = warn
@@ -31,12 +33,17 @@ def write_spark_conf(state: Path) -> Path:
     """Write spark-defaults.conf and log4j2.properties below the state folder.
 
     The class path is given to driver and executors rather than shipped with `spark.jars`,
-    because copying the jars costs each job many seconds.
+    because copying the jars costs each job many seconds. Spark's own jars stand in it, too: it
+    comes before this folder, and an archive of classes ends at the first folder of a class path.
     """
     folder = state / "spark"
     folder.mkdir(parents=True, exist_ok=True)
-    class_path = f"{jars('spark')}/*"
     temporary = state / "tmp"
+    class_path = f"{jars('spark')}/*:{Path(pyspark.__file__).parent / 'jars'}/*"
+    archive = class_archive()
+    java = f"-Djava.io.tmpdir={temporary} -XX:+UseSerialGC"
+    if archive.exists():
+        java += f" -XX:SharedArchiveFile={archive}"
     options = {
         "spark.driver.extraClassPath": class_path,
         "spark.executor.extraClassPath": class_path,
@@ -55,7 +62,7 @@ def write_spark_conf(state: Path) -> Path:
         "spark.driver.host": "127.0.0.1",
         "spark.sql.warehouse.dir": str(temporary / "warehouse"),
         "spark.driver.memory": "1g",
-        "spark.driver.extraJavaOptions": f"-Djava.io.tmpdir={temporary} -XX:+UseSerialGC",
+        "spark.driver.extraJavaOptions": java,
     }
     lines = [f"{name} {value}" for name, value in options.items()]
     (folder / "spark-defaults.conf").write_text("\n".join(lines) + "\n")

@@ -94,7 +94,7 @@ def test_songs_all_the_same(client, listener, wires, part, strategy, how):
     assert (ready.status_code, ready.json["degraded"]) == (200, [part])
 
     wires[part].mend()
-    deadline = time.monotonic() + 10  # less than gRPC takes to give a connection up
+    deadline = time.monotonic() + 14  # less than gRPC takes to give a connection up
     while home(client, listener)[0].json["degraded"]:
         assert time.monotonic() < deadline, f"{part} did not come back"
         time.sleep(0.5)
