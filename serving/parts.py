@@ -36,8 +36,8 @@ class Part(Generic[Client]):
     """A circuit round a store's client, so that no answer waits for a store known to be away.
 
     After two failures in a row calls are refused at once; every three seconds one call may
-    try again. The client is made by the first call: none of the stores' clients survives a
-    fork, and workers fork after the app is loaded.
+    try again, over a new connection. The client is made by the first call: none of the stores'
+    clients survives a fork, and workers fork after the app is loaded.
     """
 
     def __init__(
@@ -68,12 +68,10 @@ class Part(Generic[Client]):
         if not self._trying.acquire(blocking=False):
             raise Away(self.name)
         try:
-            result = self._call(use)
-        except Away:
-            # What hangs may be the connection alone; nobody else is using it now.
+            # What hung may be the connection alone; nobody else is using it now.
             with contextlib.suppress(*self._failures):
                 self.close()
-            raise
+            result = self._call(use)
         finally:
             self._trying.release()
         log.warning("%s is back", self.name)
