@@ -65,14 +65,25 @@ def home(client, listener):
     return response, time.monotonic() - started
 
 
+def whole_home(client, listener, seconds):
+    """Return a home page that lacks no store; a busy machine may not answer in time at first."""
+    deadline = time.monotonic() + seconds
+    while True:
+        response, _ = home(client, listener)
+        if response.status_code == 200 and not response.json["degraded"]:
+            return response
+        assert time.monotonic() < deadline, response.text
+        time.sleep(0.5)
+
+
 @pytest.mark.parametrize("how", ["cut", "silent", "lost", "garbage"])
 @pytest.mark.parametrize(
     ("part", "strategy"),
     [("milvus", "user_vector"), ("mongodb", "user_vector"), ("redis", "user_vector")],
 )
 def test_songs_all_the_same(client, listener, wires, part, strategy, how):
-    first, _ = home(client, listener)
-    assert (first.json["strategy"], first.json["degraded"]) == ("user_vector", [])
+    first = whole_home(client, listener, 15)
+    assert first.json["strategy"] == "user_vector"
     wires[part].break_it(how)
     for _ in range(4):
         response, took = home(client, listener)
@@ -94,10 +105,7 @@ def test_songs_all_the_same(client, listener, wires, part, strategy, how):
     assert (ready.status_code, ready.json["degraded"]) == (200, [part])
 
     wires[part].mend()
-    deadline = time.monotonic() + 14  # less than gRPC takes to give a connection up
-    while home(client, listener)[0].json["degraded"]:
-        assert time.monotonic() < deadline, f"{part} did not come back"
-        time.sleep(0.5)
+    whole_home(client, listener, 14)  # less than gRPC takes to give a connection up
 
 
 def test_catalogue_from_memory_while_mongodb_is_away(client, wires):
