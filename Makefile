@@ -87,7 +87,7 @@ check: ## Run everything static: ruff, strict mypy, TypeScript and Biome, import
 		tests/unit/test_layout.py tests/unit/test_compose.py tests/unit/test_docs.py tests/unit/test_dashboard.py
 	@echo "check: advisories"; $(RUN) -m infra.local.advisories
 	@echo "check: examples in docstrings"; $(RUN) -m pytest -q -p no:cacheprovider --doctest-modules \
-		jobs/contract jobs/index jobs/songs jobs/training serving/recommend plugins/watching.py
+		jobs/contract jobs/index jobs/songs jobs/training serving/recommend plugins/watching.py plugins/alerting.py
 	@echo "check: links of the documentation"; $(RUN) -m infra.site.build --check
 
 docs: ## Make the documentation site in site/, to be read without a network

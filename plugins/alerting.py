@@ -1,6 +1,7 @@
 """Alerts about DAG runs: one that failed, one that is late. A green run ends them."""
 
 import asyncio
+import re
 from contextlib import closing
 from datetime import timedelta
 from typing import Any
@@ -12,6 +13,9 @@ from jobs.contract.names import runbook
 from jobs.contract.settings import load_settings
 
 LONGEST = 400
+OUTPUT = "Last spark-submit output:"
+SENTENCE = re.compile(r"[a-z][a-z_]*: ")
+"""How the jobs begin what they say; Spark's own lines begin with a time or in capitals."""
 
 
 def alerts() -> Any:
@@ -21,13 +25,31 @@ def alerts() -> Any:
     return closing(Alerts(load_settings()))
 
 
+def reason(said: str) -> str:
+    """Return what an exception says; of a Spark job's output its own last sentence alone.
+
+    Examples:
+        >>> reason("Cannot execute: spark-submit … is: 1.\\nLast spark-submit output:\\n"
+        ...        "WARNING: Using x\\ntrain_als: too little to train on\\n12:00:01 WARN Y: z")
+        'train_als: too little to train on'
+        >>> reason("MongoDB is away")
+        'MongoDB is away'
+    """
+    _, found, output = said.partition(OUTPUT)
+    if not found:
+        return said
+    lines = [line.strip() for line in output.splitlines() if line.strip()]
+    own = [line for line in lines if SENTENCE.match(line)]
+    return (own or lines or [said])[-1]
+
+
 class TellOfFailure(BaseNotifier):
     """Raise the alert of a task that failed for good, with what it said."""
 
     def notify(self, context: Any) -> None:
         """Write the alert; whoever wants mail or a webhook is told by the store."""
         task = context["task_instance"]
-        why = str(context.get("exception") or "see its log")
+        why = reason(str(context.get("exception") or "see its log"))
         said = f"{task.dag_id}.{task.task_id} failed in run {task.run_id}: {why}"
         with alerts() as store:
             store.raise_(_failed(task.dag_id), said[:LONGEST], runbook(task.dag_id))

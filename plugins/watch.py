@@ -63,7 +63,7 @@ class Watch:
                 return None
             wait = back_off(seen.get("heals", []), now)
             if not verdict.heal or wait > 0:
-                later = f"; restart in {wait:.0f} s" if verdict.heal else ""
+                later = f"; restarted lately, next in {wait:.0f} s" if verdict.heal else ""
                 self._alerts.raise_(verdict.alert, verdict.said + later)
                 return None
         except PyMongoError:

@@ -32,6 +32,10 @@ class Unhealthy(Exception):
     """A part answers, but not as it should."""
 
 
+class Paused(Unhealthy):
+    """A person, or Airflow, switched a part off; it does not come back by itself."""
+
+
 def checks(local: Local, settings: Settings) -> dict[str, tuple[str, Check]]:
     """Return for each part its program (whose log tells more) and its check.
 
@@ -110,7 +114,10 @@ def _supervision(local: Local) -> str:
     password = stack_secrets(local.state)["airflow_admin"]
     airflow = Airflow(f"http://{HOST}:{local.airflow_port}", "admin", password)
     if airflow.call("GET", f"dags/{SUPERVISOR}")["is_paused"]:
-        raise Unhealthy(f"the DAG {SUPERVISOR} is paused: nobody watches the stream")
+        raise Paused(
+            f"the DAG {SUPERVISOR} is paused: nobody watches the stream; switch it on at "
+            f"http://{HOST}:{local.airflow_port}/dags/{SUPERVISOR}"
+        )
     return f"the DAG {SUPERVISOR} is on"
 
 

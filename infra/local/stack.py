@@ -99,8 +99,12 @@ def up(local: Local) -> None:
 
 
 def wait_healthy(local: Local, settings: Settings) -> None:
-    """Print a line per part as it becomes healthy; raise StackError past the limit."""
+    """Print a line per part as it becomes healthy; raise StackError past the limit.
+
+    What somebody switched off is not waited for, but is an error in the end.
+    """
     started = time.monotonic()
+    paused = ""
     waiting = health.checks(local, settings)
     del waiting["alerts"]  # news for `make status`, not a part that has to come up
     print(f"up: waiting for {', '.join(waiting)}", flush=True)
@@ -109,6 +113,10 @@ def wait_healthy(local: Local, settings: Settings) -> None:
         for part, (program, check) in list(waiting.items()):
             try:
                 said = check()
+            except health.Paused as error:
+                del waiting[part]
+                paused = str(error)
+                continue
             except Exception as error:  # any failure of a check means: not healthy yet
                 last = str(error)[:300]
             else:
@@ -121,9 +129,11 @@ def wait_healthy(local: Local, settings: Settings) -> None:
             if time.monotonic() - started > UP_SECONDS:
                 log = local.state / "logs" / f"{program}.log"
                 raise StackError(
-                    f"{part} is not healthy after {UP_SECONDS} s: {last}\nlog: {log}\n{tail(log)}"
+                    f"log: {log}\n{tail(log)}\n{part} is not healthy after {UP_SECONDS} s: {last}"
                 )
         time.sleep(1)
+    if paused:
+        raise StackError(f"everything runs, but {paused}")
 
 
 def make_pool(local: Local) -> None:
