@@ -128,7 +128,8 @@ def _stream(settings: Settings) -> str:
         raise Unhealthy("no heartbeat yet")
     age = time.time() - found["at"]
     if found["phase"] not in ("running", "paused", "held"):
-        raise Unhealthy(f"{found['phase']} for {age:.0f} s: {found.get('error') or ''}")
+        why = f": {found['error']}" if found.get("error") else ""
+        raise Unhealthy(f"{found['phase']} for {age:.0f} s{why}")
     if age > BEATS_SECONDS:
         raise Unhealthy(f"last heartbeat {age:.0f} s ago")
     return describe(found)

@@ -46,4 +46,4 @@ def _next(report: Mapping[str, Any]) -> Iterator[str]:
 
 def _row(first: str, second: str, cells: Any) -> str:
     shown = [f"{c:.4f}" if isinstance(c, float) else str(c) for c in cells]
-    return f"{first:36}{second:18}" + "".join(f"{cell:>11}" for cell in shown)
+    return f"{first:38}{second:18}" + "".join(f"{cell:>11}" for cell in shown)
