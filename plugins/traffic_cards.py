@@ -107,6 +107,11 @@ class TrafficCards:
             return Card("warning", said, facts)
         if (seen.get("checks") or [{}])[-1].get("lag") is None:
             return Card("unknown", "Kafka does not say how far behind it is.", facts)
+        mine = names.runbook("stream_supervisor")
+        alerts = [a["_id"] for a in self._alerts.open() if a["runbook"] == mine]
+        if alerts or health.get("phase") != "running":
+            why = ", ".join(alerts) or "its first batch"
+            return Card("warning", f"It runs, and is not known to be well yet: {why}.", facts)
         return Card("good", "It runs, and keeps up.", facts)
 
     def alerts(self) -> Card:

@@ -5,6 +5,7 @@ import re
 import subprocess
 import time
 from collections.abc import Iterator
+from contextlib import closing
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any
@@ -17,6 +18,8 @@ from infra.local.airflow_client import Airflow
 from infra.local.config import stack_secrets
 from infra.local.install import ROOT
 from jobs.contract.generations import State
+from jobs.contract.names import runbook
+from jobs.stores.alerts import Alerts
 from jobs.stores.generations import Generations
 from tests.browser.rig import Rig, answers, until
 from tests.browser.test_pages import serious, swapped
@@ -255,6 +258,23 @@ def test_a_store_that_is_away_is_told_and_hides_nothing_else(
 
 def _unknown(card: dict[str, Any]) -> dict[str, Any] | None:
     return card if card["state"] == "unknown" else None
+
+
+def test_a_stream_whose_alert_is_open_is_not_good(desk: Desk):
+    """A driver that was just started beats before anybody knows whether it works."""
+
+    def warned() -> dict[str, Any] | None:
+        # Again each time: the supervision closes it as soon as it looks.
+        alerts.raise_("stream_frozen", "a test", runbook("stream_supervisor"))
+        card = desk.card("stream")
+        return card if "stream_frozen" in card["said"] else None
+
+    with closing(Alerts(desk.rig.stack.settings)) as alerts:
+        try:
+            assert until(warned, "the card")["state"] == "warning"
+        finally:
+            alerts.clear("stream_frozen")
+    until(lambda: desk.card("stream")["state"] == "good", "the stream's end of it")
 
 
 def test_a_card_that_cannot_be_read_is_never_a_stale_green(desk: Desk, page: Page):
