@@ -80,7 +80,11 @@ def stream(health: Document) -> list[Metric]:
             "Since the driver started.",
             health.get("longest_batch_seconds"),
         ),
-        gauge("stream_quarantined_rows", "Rows in quarantine.", health.get("quarantined")),
+        gauge(
+            "stream_quarantined_rows",
+            "Rows in quarantine.",
+            health.get("quarantined", 0) if health else None,
+        ),
         counters("stream_starts", "Starts of the driver.", (), [((), health.get("starts"))]),
         counters("stream_messages", "Messages of Kafka read.", ("partition",), offsets),
     ]

@@ -99,6 +99,9 @@ def test_the_whole_player_by_keyboard(rig: Rig, player: Player, listener: str):
     until(lambda: play.focus() or _is_seen(page), "a focus that is seen")
     page.keyboard.press("Enter")
     player.wait("playing")
+    page.keyboard.press("q")
+    player.smart()  # there is a song to go on with, should the seek be to the end of this one
+    page.keyboard.press("q")
     page.locator("#main").focus()
     page.keyboard.press("ArrowRight")
     page.keyboard.press("k")
