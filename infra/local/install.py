@@ -16,7 +16,7 @@ import sys
 import tempfile
 import threading
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -324,9 +324,9 @@ def main() -> int:
     options = parser.parse_args()
     failures: list[str] = []
 
-    def step(action: object) -> None:
+    def step(action: Callable[[], None]) -> None:
         try:
-            action()  # type: ignore[operator]
+            action()
         except InstallError as error:
             failures.append(str(error))
 

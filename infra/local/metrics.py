@@ -67,6 +67,7 @@ def start(local: Local) -> None:
             raise StackError(f"not installed yet: {binary}; run `make metrics`")
     names = [program.name for program in metrics_programs(local)]
     try:
+        # For its types, what XML-RPC answers may be anything.
         states = {n: supervised.supervisor.getProcessInfo(n)["statename"] for n in names}  # type: ignore[union-attr,index]
     except xmlrpc.client.Fault:
         raise StackError(

@@ -26,6 +26,7 @@ INTERNAL = (
 )
 
 
+# The wheel has no types.
 class ReusingConfig(milvus.MilvusServerConfig):  # type: ignore[misc]
     """The wheel's configuration, whose test of a port does not stumble over TIME_WAIT."""
 

@@ -127,6 +127,7 @@ def take(app: str, listener: str, airflow: str, admin: str) -> None:
             for scheme in SCHEMES:
                 for url, cookie, screens in doors:
                     for name, show in screens.items():
+                        # Playwright's types want its own TypedDicts and literals.
                         context = chromium.new_context(
                             viewport=size,  # type: ignore[arg-type]
                             color_scheme=scheme,  # type: ignore[arg-type]

@@ -85,6 +85,7 @@ def up(local: Local) -> None:
         local = remembered(local)
         prepare(local)
         on_demand = {p.name for p in programs(local) if p.on_demand}
+        # For its types, what XML-RPC answers may be anything.
         stopped = [
             p["name"]
             for p in running.supervisor.getAllProcessInfo()  # type: ignore[union-attr]

@@ -20,7 +20,10 @@ def started(state) -> subprocess.CompletedProcess[str]:
     return subprocess.run(command, env=os.environ | own, capture_output=True, text=True)
 
 
-@pytest.mark.skipif(not class_archive().exists(), reason="this Java makes no archive of classes")
+@pytest.mark.skipif(
+    not class_archive().exists(),
+    reason="no archive of classes is here: `make setup` warned, and its log says why",
+)
 def test_spark_starts_from_the_archive(tmp_path):
     conf = write_spark_conf(tmp_path) / "spark-defaults.conf"
     assert started(tmp_path).returncode == 0
