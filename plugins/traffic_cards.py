@@ -61,16 +61,21 @@ class TrafficCards:
                 MODEL_HOURS * 3600,
             ),
         ]
-        rows, late = [], []
+        rows = []
         for stage, at, promise in stages:
             age = None if at is None else now - at
-            missed = promise is not None and (age is None or age > promise)
-            late += [stage.lower()] if missed else []
-            word = "-" if promise is None else "missed" if missed else "kept"
+            word = _promise(age, promise)
             promised = "-" if promise is None else span(promise)
             rows.append([stage, "never" if age is None else span(age), promised, word])
-        said = f"Promise missed: {', '.join(late)}." if late else "Every promise is kept."
-        return Card("bad" if late else "good", said, [], ["Stage", "Age", "Promise", ""], rows)
+        head = ["Stage", "Age", "Promise", ""]
+        for word, state, said in (
+            ("missed", "bad", "Promise missed"),
+            ("not yet", "warning", "Not yet done"),
+        ):
+            stages_so = [row[0].lower() for row in rows if row[3] == word]
+            if stages_so:
+                return Card(state, f"{said}: {', '.join(stages_so)}.", [], head, rows)
+        return Card("good", "Every promise is kept.", [], head, rows)
 
     def _newest_file(self) -> float | None:
         """Return when the newest file of the last two days' partitions was written."""
@@ -91,12 +96,12 @@ class TrafficCards:
         lags = lags_of(seen)
         facts = [
             ["Phase", str(health.get("phase"))],
-            ["Lag", f"{lags[-1]:,} messages" if lags else "not known"],
+            ["Lag at the last look", f"{lags[-1]:,} messages" if lags else "not known"],
             ["Rows a second", str(health.get("rows_per_second", 0))],
             ["Last batch", since(health.get("progress_at"))],
             ["Starts of the driver", str(health.get("starts", 0))],
             ["Rows in quarantine", f"{health.get('quarantined', 0):,}"],
-            ["Last look of the supervision", since(seen.get("watched_at"))],
+            ["Last look", since(seen.get("watched_at"))],
         ]
         if verdict is not None:
             return Card("bad", f"{verdict.said[0].upper()}{verdict.said[1:]}.", facts)
@@ -184,6 +189,15 @@ class TrafficCards:
             said = f"{day:,} events in a day: less than half of the {week_ago:,} a week before."
             return Card("bad", said, facts, head, rows, bars)
         return Card("good", f"{sum(bars):,} events in 24 hours.", facts, head, rows, bars)
+
+
+def _promise(age: float | None, promise: int | None) -> str:
+    """Return how a promise stands; what was never done, on a fresh stack, is not broken yet."""
+    if promise is None:
+        return "-"
+    if age is None:
+        return "not yet"
+    return "missed" if age > promise else "kept"
 
 
 def _epoch(text: str) -> float:

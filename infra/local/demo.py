@@ -61,13 +61,14 @@ class Demo:
 
     def job(self, script: str, *arguments: str) -> None:
         """Run one job with its output shown; raises NocturneError when it fails."""
+        name = script.removesuffix(".py")
         command = [sys.executable, str(ROOT / "jobs" / script), *arguments]
         with subprocess.Popen(
             command, cwd=ROOT, env=environment(self.local), stdout=subprocess.PIPE, text=True
         ) as process:
             assert process.stdout is not None
             for line in process.stdout:
-                print(f"  {script.removesuffix('.py')}: {line}", end="", flush=True)
+                print(f"  {name}: {line.removeprefix(f'{name}: ')}", end="", flush=True)
         if process.returncode != 0:
             raise NocturneError(f"{script} failed with exit code {process.returncode}, see above")
 

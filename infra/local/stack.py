@@ -1,4 +1,4 @@
-"""The local stack without Docker: `make up|down|status|logs|env|token`."""
+"""The local stack without Docker: `make up|down|status|logs|restart|env|token`."""
 
 import argparse
 import json
@@ -219,6 +219,27 @@ def logs(local: Local, part: str | None) -> None:
     os.execvp("tail", ["tail", "-n", "20", "-F", *map(str, files)])
 
 
+def restart(local: Local, part: str | None) -> None:
+    """Stop and start one program, healthy or not; raises StackError where it cannot."""
+    running = supervisor(remembered(local))
+    if running is None:
+        raise StackError("the local stack is not running: `make up` starts it")
+    states = {p["name"]: p["statename"] for p in running.supervisor.getAllProcessInfo()}  # type: ignore[union-attr, index]
+    if part not in states:
+        raise StackError(f"which part? make restart PART=<one of {', '.join(states)}>")
+    try:
+        if states[part] in ("RUNNING", "STARTING"):
+            print(f"restart: stopping {part}", flush=True)
+            running.supervisor.stopProcess(part)
+        print(f"restart: starting {part}", flush=True)
+        running.supervisor.startProcess(part)
+    except xmlrpc.client.Fault as error:
+        raise StackError(
+            f"{part} did not start ({error.faultString}): make logs PART={part}"
+        ) from None
+    print(f"restart: {part} runs", flush=True)
+
+
 def job(local: Local, name: str, arguments: list[str]) -> int:
     """Run one of `jobs/` in the running stack's environment; return its exit code."""
     if supervisor(remembered(local)) is None:
@@ -236,6 +257,7 @@ def main() -> int:
     commands.add_parser("status", help="exit 0 only when every part is healthy")
     commands.add_parser("env", help="print the stack's settings as export lines")
     commands.add_parser("logs", help="follow logs").add_argument("part", nargs="?")
+    commands.add_parser("restart", help="restart one program").add_argument("part", nargs="?")
     run = commands.add_parser("job", help="run a job in the stack's environment")
     run.add_argument("name")
     run.add_argument("arguments", nargs=argparse.REMAINDER)
@@ -251,6 +273,8 @@ def main() -> int:
             return 0 if status(local) else 1
         elif arguments.command == "logs":
             logs(local, arguments.part)
+        elif arguments.command == "restart":
+            restart(local, arguments.part)
         elif arguments.command == "job":
             return job(local, arguments.name, arguments.arguments)
         elif arguments.command == "env":

@@ -109,9 +109,9 @@ def events(hours: Iterable[Document], last: int) -> list[Metric]:
 
 def alerts(found: Iterable[Document]) -> list[Metric]:
     """Return which alerts are open, of all that ever were."""
-    rows = [((alert["_id"],), float(alert["open"])) for alert in found]
+    rows = [((alert["_id"], alert["runbook"]), float(alert["open"])) for alert in found]
     return [
-        gauges("alert_open", "Whether an alert is open.", ("alert",), rows),
+        gauges("alert_open", "Whether an alert is open.", ("alert", "runbook"), rows),
         gauge("alerts_open", "Open alerts.", sum(is_open for _, is_open in rows)),
     ]
 

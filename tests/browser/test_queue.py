@@ -5,6 +5,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 
 import pytest
+from playwright.sync_api import expect
 
 from jobs.contract import names
 from jobs.stores.objects import Objects
@@ -149,6 +150,30 @@ def test_the_music_goes_on_without_recommendations(player: Player, trouble: str)
         player.toast("home page|recommendation")
     player.button("play").click()
     player.page.unroute_all(behavior="ignoreErrors")
+
+
+def test_a_pause_while_the_next_song_is_looked_for_holds(player: Player):
+    """Neither the song that was left nor the one that is found breaks the silence."""
+    waiting = []
+    player.page.route("**/recommend/next", waiting.append)
+    left = player.play_card()
+    player.button("next").click()
+    player.page.get_by_test_id("status").filter(has_text="Finding").wait_for()
+    player.page.evaluate(
+        """() => { window.sounds = 0; for (const a of document.querySelectorAll('audio'))
+        a.addEventListener('playing', () => { window.sounds += 1; }); }"""
+    )
+    player.page.keyboard.press("k")
+    expect(player.button("play")).to_have_accessible_name("Play")
+    player.page.unroute("**/recommend/next")
+    until(lambda: waiting, "a request for the next song")
+    for route in waiting:
+        route.continue_()
+    until(lambda: player.current() != left and player.state == "paused", "the next song, silent")
+    assert player.page.evaluate("window.sounds") == 0
+    player.page.keyboard.press("k")
+    player.wait("playing")
+    player.button("play").click()
 
 
 def test_after_three_songs_without_audio_it_pauses_and_counts_nothing(

@@ -12,6 +12,7 @@ from jobs.stores.documents import database
 from jobs.stores.generations import Generations
 from serving.app import create_app
 from serving.services import EXTENSION
+from tests.browser.rig import until
 from tests.wires import Wire
 
 NUMBERS = itertools.count()
@@ -67,13 +68,12 @@ def home(client, listener):
 
 def whole_home(client, listener, seconds):
     """Return a home page that lacks no store; a busy machine may not answer in time at first."""
-    deadline = time.monotonic() + seconds
-    while True:
+
+    def whole():
         response, _ = home(client, listener)
-        if response.status_code == 200 and not response.json["degraded"]:
-            return response
-        assert time.monotonic() < deadline, response.text
-        time.sleep(0.5)
+        return response.status_code == 200 and not response.json["degraded"] and response
+
+    return until(whole, "a home page that lacks no store", seconds)
 
 
 @pytest.mark.parametrize("how", ["cut", "silent", "lost", "garbage"])

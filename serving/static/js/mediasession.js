@@ -19,8 +19,8 @@ export function mediaSession(session) {
       // This browser does not know the action.
     }
   };
-  on("play", () => engine.wanted || session.toggle());
-  on("pause", () => engine.wanted && session.toggle());
+  on("play", () => session.wanted || session.toggle());
+  on("pause", () => session.wanted && session.toggle());
   on("stop", () => engine.pause());
   on("previoustrack", () => session.previous());
   on("nexttrack", () => session.next());
@@ -38,7 +38,7 @@ export function mediaSession(session) {
     media.metadata = song && new MediaMetadata({ title: song.title, artist: song.artist, artwork });
   });
   session.addEventListener("state", () => {
-    media.playbackState = engine.wanted ? "playing" : session.queue.current ? "paused" : "none";
+    media.playbackState = session.wanted ? "playing" : session.queue.current ? "paused" : "none";
   });
   session.addEventListener("time", () => {
     const { duration, position } = engine;

@@ -42,6 +42,8 @@ export class Session extends EventTarget {
     this.home = [];
     this.errors = 0;
     this.turn = 0;
+    /** @type {boolean | null} whether the song that is looked for shall play; null: none is */
+    this.found = null;
     this.saved = 0;
     this.owner = false;
     this.behind = false; // another tab has written since
@@ -122,7 +124,16 @@ export class Session extends EventTarget {
     else this.engine.seek(0);
   }
 
+  /** Whether the listener wants to hear something, be it a song that is yet to be found. */
+  get wanted() {
+    return this.found ?? this.engine.wanted;
+  }
+
   toggle() {
+    if (this.found !== null) {
+      this.found = !this.found;
+      return this.changed("state");
+    }
     if (this.engine.wanted) this.engine.pause();
     else if (this.engine.active.ended) this.start();
     else this.engine.play();
@@ -140,16 +151,18 @@ export class Session extends EventTarget {
     const turn = ++this.turn;
     this.engine.pause();
     this.engine.show("loading");
+    this.found = true;
     this.say("Finding the next song");
     const found = await this.filler.find();
     if (turn !== this.turn) return;
-    if (found && this.queue.next()) this.start();
+    if (found && this.queue.next()) this.start(this.found);
     else this.stop(navigator.onLine ? "No other song was found" : "You are offline");
   }
 
   /** @param {boolean} [play] */
   start(play = true) {
     this.turn += 1;
+    this.found = null;
     this.say("");
     this.engine.load(/** @type {Entry} */ (this.queue.current), { play });
     this.changed("song");
@@ -158,6 +171,7 @@ export class Session extends EventTarget {
 
   /** @param {string} why */
   stop(why) {
+    this.found = null;
     this.engine.pause();
     this.say(why);
     this.notify(why);

@@ -58,8 +58,8 @@ export function bar(session) {
   const drawState = () => {
     const { state } = engine;
     document.documentElement.dataset.state = state;
-    const label = engine.wanted ? "Pause" : state === "error" ? "Retry" : "Play";
-    draw(play, engine.wanted ? "pause" : "play", label);
+    const label = session.wanted ? "Pause" : state === "error" ? "Retry" : "Play";
+    draw(play, session.wanted ? "pause" : "play", label);
     $("#status").textContent = session.status || WORDS[state] || "";
   };
   const drawChoice = () => {
