@@ -11,7 +11,8 @@ from jobs.contract.generations import Norms
 from jobs.contract.settings import Settings
 from jobs.phases import phase
 from jobs.stores import lake
-from jobs.training import als, checks
+from jobs.training import checks
+from jobs.training.als import Factors
 from jobs.training.lists import nightly_lists, own_plays
 from jobs.training.neighbours import song_neighbours
 from jobs.training.recipe import Recipe, fit
@@ -62,7 +63,7 @@ def write_lists(
         ),
         "lists": (
             names.lists_path(generation),
-            nightly_lists(als.Factors(users, items), pairs, settings.list_songs).join(
+            nightly_lists(Factors(users, items), pairs, settings.list_songs).join(
                 own_plays(pairs), "id", "left"
             ),
         ),

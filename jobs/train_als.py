@@ -27,7 +27,7 @@ from jobs.stores.generations import Generations
 from jobs.stores.manifests import read_manifest, write_manifest
 from jobs.stores.objects import Objects
 from jobs.stores.tuned import TunedParams
-from jobs.training import als, checks, window
+from jobs.training import checks, mllib, window
 from jobs.training.recipe import Recipe
 from jobs.training.weights import Weighting, mean_weight
 
@@ -66,7 +66,7 @@ def repetition(settings: Settings, of: str, generation: str | None) -> tuple[Set
     Raises BadInput where this code or the lake can no longer do so.
     """
     manifest = read_manifest(settings, of)
-    if manifest.params.get("blocks") != als.BLOCKS:
+    if manifest.params.get("blocks") != mllib.BLOCKS:
         raise BadInput(f"{of} was trained with {manifest.params.get('blocks')} blocks of rows")
     params = Recipe.of(manifest.params).params()
     window_days = int(manifest.params["window_days"])
@@ -105,7 +105,7 @@ def train(settings: Settings, order: Order) -> Manifest:
 
 def parameters(settings: Settings) -> dict[str, float | int | str]:
     """Return what, besides the plays, decides the factors."""
-    window = {"window_days": settings.window_days, "blocks": als.BLOCKS}
+    window = {"window_days": settings.window_days, "blocks": mllib.BLOCKS}
     return Recipe.of(settings).params() | window
 
 

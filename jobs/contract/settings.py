@@ -62,6 +62,15 @@ class Settings(BaseSettings):
     half_life: float = Field(
         0, ge=0, description="A play of so many days ago weighs half; 0: all weigh the same."
     )
+    engine: Literal["exact", "mllib"] = Field(
+        "mllib", description="What fits ALS: Spark's mllib, or exact, which solves it row by row."
+    )
+    exact_driver_pairs: int = Field(
+        5_000_000, ge=0, description="Up to so many pairs, exact solves in the driver alone."
+    )
+    exact_broadcast_mib: int = Field(
+        1024, ge=1, description="Vectors of one side above so many MiB are left to mllib."
+    )
     seed: int = Field(42, description="Seed of training and sampling.")
     test_days: int = Field(
         14, ge=1, description="The last days of the window that an evaluation asks about."

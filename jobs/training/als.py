@@ -1,17 +1,12 @@
-"""MLlib's ALS for implicit feedback, from string ids to string ids."""
+"""What every engine of ALS takes and gives: weights of pairs, parameters, factors by id."""
 
 from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
-from pyspark.ml.feature import IndexToString, StringIndexer
-from pyspark.ml.recommendation import ALS
+from pyspark.ml.feature import StringIndexer
 from pyspark.sql import DataFrame
 from pyspark.sql import functions as F
-
-BLOCKS = 4
-"""Blocks of users and of songs. MLlib draws the first factors block by block, so a number that
-followed the master's cores would give every cluster another model."""
 
 
 @dataclass(frozen=True)
@@ -33,49 +28,27 @@ class Factors:
     items: DataFrame
 
 
-def train(weights: DataFrame, params: AlsParams) -> Factors:
-    """Fit ALS on user_id, track_id, weight (> 0), one row per user and song.
+@dataclass(frozen=True)
+class Ratings:
+    """Weights by number: a number is an id's place among all ids, in alphabetical order."""
 
-    The same rows give the same factors, up to float rounding, on every master: ids are
-    numbered in their alphabetical order, and rows go to a fixed number of partitions in order.
-    """
+    frame: DataFrame
+    """user (int), item (int), weight (float): one row per user and song, in no order."""
+    user_ids: list[str]
+    item_ids: list[str]
+
+
+def number(weights: DataFrame) -> Ratings:
+    """Number the ids of user_id, track_id, weight (> 0; one row per user and song)."""
     indexer = StringIndexer(
         inputCols=["user_id", "track_id"],
         outputCols=["user", "item"],
         stringOrderType="alphabetAsc",
     ).fit(weights)
-    # Cached, so that the first of many Spark jobs ends the lineage of the input.
-    ratings = (
-        indexer.transform(weights)
-        .select(F.col("user").cast("int"), F.col("item").cast("int"), "weight")
-        .repartition(BLOCKS, "user")
-        .sortWithinPartitions("user", "item")
-        .cache()
-    )
-    model = ALS(
-        userCol="user",
-        itemCol="item",
-        ratingCol="weight",
-        implicitPrefs=True,
-        nonnegative=False,
-        rank=params.rank,
-        regParam=params.reg,
-        alpha=params.alpha,
-        maxIter=params.iterations,
-        seed=params.seed,
-        numUserBlocks=BLOCKS,
-        numItemBlocks=BLOCKS,
-    ).fit(ratings)
-    ratings.unpersist()
+    columns = [F.col(name).cast("int") for name in ("user", "item")]
+    frame = indexer.transform(weights).select(*columns, F.col("weight").cast("float"))
     user_ids, item_ids = indexer.labelsArray
-    return Factors(_named(model.userFactors, user_ids), _named(model.itemFactors, item_ids))
-
-
-def _named(factors: DataFrame, labels: list[str]) -> DataFrame:
-    names = IndexToString(inputCol="id", outputCol="name", labels=list(labels))
-    return names.transform(factors).select(
-        F.col("name").alias("id"), F.col("features").alias("vector")
-    )
+    return Ratings(frame, list(user_ids), list(item_ids))
 
 
 def collect_factors(factors: DataFrame) -> tuple[list[str], NDArray[np.float32]]:

@@ -1,5 +1,7 @@
 """ALS on data with one right answer, and what refuses a training before and after."""
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 from pyspark.sql import functions as F
@@ -7,11 +9,19 @@ from pyspark.sql import functions as F
 from jobs.contract.errors import BadModel, SettingsError, TooLittleData
 from jobs.contract.generations import generation_id
 from jobs.contract.settings import Settings, load_settings
-from jobs.training.als import AlsParams, train
+from jobs.training import exact, mllib
+from jobs.training.als import AlsParams
 from jobs.training.checks import factor_summary, require_enough, require_sound
+from jobs.training.recipe import Recipe, fit_pairs
 
 PARAMS = AlsParams(rank=8, reg=0.1, alpha=40.0, iterations=8, seed=1)
 LISTENERS, SONGS = 20, 24
+IN_DRIVER, ON_EXECUTORS = exact.Limits(), exact.Limits(driver_pairs=0)
+ENGINES = {
+    "mllib": mllib.train,
+    "exact in the driver": lambda weights, params: exact.train(weights, params, IN_DRIVER),
+    "exact on executors": lambda weights, params: exact.train(weights, params, ON_EXECUTORS),
+}
 
 
 def checkerboard(spark):
@@ -34,8 +44,13 @@ def board(spark):
     return checkerboard(spark)
 
 
+@pytest.fixture(scope="module", params=ENGINES)
+def train(request):
+    return ENGINES[request.param]
+
+
 @pytest.fixture(scope="module")
-def model(board):
+def model(board, train):
     factors = train(board, PARAMS)
     return by_id(factors.users), by_id(factors.items)
 
@@ -53,16 +68,35 @@ def test_unheard_songs_of_the_own_taste_come_first(board, model):
         assert set(ranked[: len(own)]) == own
 
 
-def test_order_and_partitions_of_the_input_do_not_matter(board, model):
+def test_order_and_partitions_of_the_input_do_not_matter(board, model, train):
     shuffled = train(board.orderBy(F.rand(3)).repartition(7), PARAMS)
     for ours, theirs in zip(model, (shuffled.users, shuffled.items), strict=True):
         other = by_id(theirs)
         assert all(np.allclose(ours[name], other[name], rtol=1e-4) for name in ours)
 
 
-def test_another_seed_is_another_model(board, model):
+def test_another_seed_is_another_model(board, model, train):
     other = by_id(train(board, AlsParams(8, 0.1, 40.0, 8, seed=2)).items)
     assert not np.allclose(model[1]["s00"], other["s00"], rtol=1e-2)
+
+
+def test_vectors_that_do_not_fit_are_refused_with_both_sizes(board):
+    tight = exact.Limits(driver_pairs=0, broadcast_mib=1)
+    with pytest.raises(exact.TooLarge) as refusal:
+        exact.train(board, replace(PARAMS, rank=20_000), tight)
+    assert str(refusal.value) == (
+        "the vectors of 24 rows take 2 MiB on every executor, "
+        "more than NOCTURNE_EXACT_BROADCAST_MIB=1"
+    )
+
+
+def test_mllib_trains_what_does_not_fit(spark, capsys):
+    rows = [(f"u{u}", f"s{s}", 1) for u in range(600) for s in (u % 7, u % 5 + 7)]
+    pairs = spark.createDataFrame(rows, "user_id string, track_id string, plays int")
+    recipe = Recipe(500, 0.1, 40.0, 1, "binary", 1, 0.0, "exact", exact.Limits(0, 1))
+    factors = fit_pairs(pairs, recipe)
+    assert factors.users.count() == 600
+    assert "training: the vectors of 600 rows take 1 MiB" in capsys.readouterr().out
 
 
 def test_too_little_data_names_each_count_and_setting():
