@@ -254,10 +254,9 @@ def train(weights: DataFrame, params: AlsParams, limits: Limits) -> Factors:
             pairs.close()
     finally:
         ratings.unpersist()
-    frame = weights.sparkSession.createDataFrame
     return Factors(
-        frame(_table(numbered.user_ids, user_vectors)),
-        frame(_table(numbered.item_ids, song_vectors)),
+        _frame(weights, numbered.user_ids, user_vectors),
+        _frame(weights, numbered.item_ids, song_vectors),
     )
 
 
@@ -268,7 +267,9 @@ def first_vectors(items: int, params: AlsParams) -> Floats:
     return first
 
 
-def _table(ids: list[str], vectors: Floats) -> pa.Table:
+def _frame(like: DataFrame, ids: list[str], vectors: Floats) -> DataFrame:
     ends = np.arange(0, vectors.size + 1, vectors.shape[1], dtype=np.int32)
     lists = pa.ListArray.from_arrays(ends, vectors.ravel())
-    return pa.table({"id": pa.array(ids, pa.string()), "vector": lists})
+    table = pa.table({"id": pa.array(ids, pa.string()), "vector": lists})
+    # Left with the executors: else every task that reads a part of it would be sent that part.
+    return like.sparkSession.createDataFrame(table).localCheckpoint()
