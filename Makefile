@@ -4,7 +4,7 @@ PY := .venv/bin/python
 RUN := env -u PYTHONDONTWRITEBYTECODE PYTHONPATH=$(CURDIR) $(PY)
 STACK := $(RUN) -m infra.local.stack
 .DEFAULT_GOAL := help
-.PHONY: help setup up down status logs restart env token backup restore import-audio erase revoke service-key demo test faults faults-publish faults-serving check docs bench-serving bench-ingest bench-quality bench-nightly compare tune evaluate rollback retrain verify-lake reprocess lock sbom clean screenshots secrets metrics
+.PHONY: help setup up down status logs restart env token backup restore import-audio erase revoke service-key demo test faults faults-publish faults-serving check docs bench-serving bench-ingest bench-quality bench-training bench-nightly compare tune evaluate rollback retrain verify-lake reprocess lock sbom clean screenshots secrets metrics
 
 help: ## List the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-12s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -112,6 +112,10 @@ evaluate: setup ## Train and measure on your own split: TRAIN=a.csv TEST=b.csv [
 
 bench-quality: setup ## Measure the shipped training on HetRec and 30Music: DATA=<folder that holds both>
 	@$(RUN) -m infra.local.bench_quality --data "$(or $(DATA),../shared/data)"
+
+bench-training: setup ## Time MLlib and the exact engine on the same pairs; PAIRS="2 10" millions more, ROUNDS=3
+	@$(RUN) -m infra.local.bench_training --data "$(or $(DATA),../shared/data)" \
+		$(if $(PAIRS),--pairs $(PAIRS)) $(if $(ROUNDS),--rounds $(ROUNDS))
 
 bench-nightly: setup ## Time a whole night on the running stack, and how it grows with ten times the events
 	@$(RUN) -m infra.local.bench_nightly $(if $(DATA),--data "$(DATA)")

@@ -8,7 +8,7 @@ pairs. Both give the same factors, up to float rounding.
 """
 
 import os
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from typing import Any, Protocol, Self
@@ -150,6 +150,7 @@ class OnExecutors:
         blocks = self._context.defaultParallelism
         self._sides = [Dealt.by(lengths, blocks) for lengths in _lengths(ratings, sizes)]
         self._blocks = _blocks(ratings, self._sides, sizes).persist(StorageLevel.MEMORY_AND_DISK)
+        self._blocks.count()
 
     def solved(self, side: int, fixed: Floats, params: AlsParams) -> Floats:
         """Return the vectors of one side against those of the other, a row for each number."""
@@ -225,14 +226,20 @@ def _blocks(ratings: DataFrame, sides: list[Dealt], sizes: tuple[int, int]) -> "
     )
 
 
-def train(weights: DataFrame, params: AlsParams, limits: Limits) -> Factors:
+def _nothing(_: int) -> None:
+    pass
+
+
+def train(
+    weights: DataFrame, params: AlsParams, limits: Limits, after: Callable[[int], None] = _nothing
+) -> Factors:
     """Fit ALS on user_id, track_id, weight (> 0), one row per user and song.
 
     The same rows give the same factors, up to float rounding, on every master: the first vectors
     are drawn by song in the order of ids, and a row is solved alike in whatever block it is.
     An iteration is users, then songs; users are solved once more at the end, so that theirs are
-    the best vectors for the songs' (what folding in gives, too). Raises TooLarge before anything
-    is solved.
+    the best vectors for the songs' (what folding in gives, too). `after` is called with 0 when the
+    pairs are grouped, and with the number of each iteration. Raises TooLarge before any is grouped.
     """
     numbered = number(weights)
     ratings = numbered.frame.persist()
@@ -245,10 +252,12 @@ def train(weights: DataFrame, params: AlsParams, limits: Limits) -> Factors:
             limits.require_room(sizes, params.rank)
             pairs = OnExecutors(ratings, sizes)
         try:
+            after(0)
             song_vectors = first_vectors(sizes[ITEMS], params)
-            for _ in range(params.iterations):
+            for iteration in range(1, params.iterations + 1):
                 user_vectors = pairs.solved(USERS, song_vectors, params)
                 song_vectors = pairs.solved(ITEMS, user_vectors, params)
+                after(iteration)
             user_vectors = pairs.solved(USERS, song_vectors, params)
         finally:
             pairs.close()
