@@ -66,7 +66,12 @@ def by_exact(limits: exact.Limits) -> Callable[[DataFrame, AlsParams], Fit]:
 
     def fit(weights: DataFrame, params: AlsParams) -> Fit:
         laps = [time.perf_counter()]
-        factors = exact.train(weights, params, limits, lambda _: laps.append(time.perf_counter()))
+
+        def go_on(_: exact.Lap) -> bool:
+            laps.append(time.perf_counter())
+            return True
+
+        factors = exact.train(weights, params, limits, go_on=go_on)
         _materialise(factors)
         steps = np.diff(laps)
         later = steps[2:] if len(steps) > 2 else steps[1:]

@@ -3,6 +3,7 @@
 from dataclasses import dataclass
 
 import numpy as np
+import pandas as pd
 from numpy.typing import NDArray
 from pyspark.ml.feature import StringIndexer
 from pyspark.sql import DataFrame
@@ -28,6 +29,10 @@ class Factors:
     items: DataFrame
 
 
+Vectors = tuple[list[str], NDArray[np.float32]]
+"""Ids, and a row of the matrix for each of them."""
+
+
 @dataclass(frozen=True)
 class Ratings:
     """Weights by number: a number is an id's place among all ids, in alphabetical order."""
@@ -51,7 +56,7 @@ def number(weights: DataFrame) -> Ratings:
     return Ratings(frame, list(user_ids), list(item_ids))
 
 
-def collect_factors(factors: DataFrame) -> tuple[list[str], NDArray[np.float32]]:
+def collect_factors(factors: DataFrame) -> Vectors:
     """Bring factors into the driver: ids, and one row of the matrix for each.
 
     They travel as Arrow, without a Python object per number: 100,000 songs of 64 factors are
@@ -61,3 +66,13 @@ def collect_factors(factors: DataFrame) -> tuple[list[str], NDArray[np.float32]]
     numbers = table["vector"].combine_chunks().flatten().to_numpy(zero_copy_only=False)
     rank = len(numbers) // max(1, table.num_rows)
     return table["id"].to_pylist(), numbers.reshape(table.num_rows, rank)
+
+
+def in_order(wanted: pd.Index, found: Vectors) -> tuple[NDArray[np.float32], NDArray[np.int64]]:
+    """Return the vectors of the wanted ids, zeros where there is none, and the places of those."""
+    ids, matrix = found
+    at = pd.Index(ids, dtype=object).get_indexer(wanted)
+    rank = matrix.shape[1] if matrix.size else 1
+    ordered = np.zeros((len(wanted), rank), dtype=np.float32)
+    ordered[at >= 0] = matrix[at[at >= 0]]
+    return ordered, np.flatnonzero(at < 0)

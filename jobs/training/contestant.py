@@ -6,6 +6,7 @@ import numpy as np
 import pandas as pd
 import scipy.sparse as sp
 
+from jobs.training.als import Vectors, in_order
 from jobs.training.exam import Exam
 from jobs.training.metrics import Doubles, Ints
 from jobs.training.ranking import Floats, Scorer, ranks_of, top_lists
@@ -40,16 +41,16 @@ class Answers:
 
 def contestant(
     exam: Exam,
-    users: tuple[list[str], Floats],
-    items: tuple[list[str], Floats],
+    users: Vectors,
+    items: Vectors,
     neighbours: pd.DataFrame,
 ) -> Contestant:
     """Bring a model into the exam's order: ids with a row of the matrix for each of them.
 
     `neighbours` has id, neighbour and weight: one row per pair of songs.
     """
-    user_matrix, _ = _in_order(exam.listeners, *users)
-    item_matrix, unknown = _in_order(exam.songs.ids, *items)
+    user_matrix, _ = in_order(exam.listeners, users)
+    item_matrix, unknown = in_order(exam.songs.ids, items)
     songs = exam.songs.ids
     row, column = songs.get_indexer(neighbours["id"]), songs.get_indexer(neighbours["neighbour"])
     known = (row >= 0) & (column >= 0)
@@ -57,14 +58,6 @@ def contestant(
     cells = (row[known], column[known])
     matrix = sp.csr_matrix((weights, cells), shape=(len(songs), len(songs)))
     return Contestant(user_matrix, item_matrix, unknown, matrix)
-
-
-def _in_order(wanted: pd.Index, ids: list[str], matrix: Floats) -> tuple[Floats, Ints]:
-    at = pd.Index(ids, dtype=object).get_indexer(wanted)
-    rank = matrix.shape[1] if matrix.size else 1
-    ordered = np.zeros((len(wanted), rank), dtype=np.float32)
-    ordered[at >= 0] = matrix[at[at >= 0]]
-    return ordered, np.flatnonzero(at < 0)
 
 
 def answer(exam: Exam, model: Contestant, user_weight: float) -> Answers:

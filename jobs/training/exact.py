@@ -14,14 +14,15 @@ from dataclasses import dataclass
 from typing import Any, Protocol, Self
 
 import numpy as np
+import pandas as pd
 import pyarrow as pa
 from numpy.typing import NDArray
 from pyspark import RDD, StorageLevel
-from pyspark.sql import DataFrame
+from pyspark.sql import DataFrame, SparkSession
 from scipy.sparse import coo_array
 from threadpoolctl import threadpool_limits
 
-from jobs.training.als import AlsParams, Factors, number
+from jobs.training.als import AlsParams, Factors, Vectors, in_order, number
 from jobs.training.kernels import Floats, Rows, eigenbasis, solve
 
 USERS, ITEMS = 0, 1
@@ -226,20 +227,39 @@ def _blocks(ratings: DataFrame, sides: list[Dealt], sizes: tuple[int, int]) -> "
     )
 
 
-def _nothing(_: int) -> None:
-    pass
+@dataclass(frozen=True)
+class Lap:
+    """Where a training stands: the iteration that ended (0: the pairs are grouped) and its vectors.
+
+    Those of users are what the songs' were solved against, and none before the first iteration.
+    """
+
+    iteration: int
+    users: Vectors | None
+    songs: Vectors
+
+
+def _go_on(_: Lap) -> bool:
+    return True
 
 
 def train(
-    weights: DataFrame, params: AlsParams, limits: Limits, after: Callable[[int], None] = _nothing
+    weights: DataFrame,
+    params: AlsParams,
+    limits: Limits,
+    start: Vectors | None = None,
+    go_on: Callable[[Lap], bool] = _go_on,
 ) -> Factors:
     """Fit ALS on user_id, track_id, weight (> 0), one row per user and song.
 
     The same rows give the same factors, up to float rounding, on every master: the first vectors
     are drawn by song in the order of ids, and a row is solved alike in whatever block it is.
     An iteration is users, then songs; users are solved once more at the end, so that theirs are
-    the best vectors for the songs' (what folding in gives, too). `after` is called with 0 when the
-    pairs are grouped, and with the number of each iteration. Raises TooLarge before any is grouped.
+    the best vectors for the songs' (what folding in gives, too), also after no iteration at all.
+    `start` are vectors of songs to start from, of the same rank: a song that they lack takes no
+    part until it is solved against the users, so that it is folded in. `go_on` is asked when the
+    pairs are grouped and after each iteration; where it says no, there is no other.
+    Raises TooLarge before any pair is grouped.
     """
     numbered = number(weights)
     ratings = numbered.frame.persist()
@@ -252,33 +272,38 @@ def train(
             limits.require_room(sizes, params.rank)
             pairs = OnExecutors(ratings, sizes)
         try:
-            after(0)
-            song_vectors = first_vectors(sizes[ITEMS], params)
-            for iteration in range(1, params.iterations + 1):
-                user_vectors = pairs.solved(USERS, song_vectors, params)
-                song_vectors = pairs.solved(ITEMS, user_vectors, params)
-                after(iteration)
-            user_vectors = pairs.solved(USERS, song_vectors, params)
+            users: Vectors | None = None
+            songs = numbered.item_ids, first_vectors(numbered.item_ids, params, start)
+            iteration = 0
+            while go_on(Lap(iteration, users, songs)) and iteration < params.iterations:
+                users = numbered.user_ids, pairs.solved(USERS, songs[1], params)
+                songs = numbered.item_ids, pairs.solved(ITEMS, users[1], params)
+                iteration += 1
+            user_vectors = pairs.solved(USERS, songs[1], params)
         finally:
             pairs.close()
     finally:
         ratings.unpersist()
-    return Factors(
-        _frame(weights, numbered.user_ids, user_vectors),
-        _frame(weights, numbered.item_ids, song_vectors),
-    )
+    spark = weights.sparkSession
+    return Factors(frame(spark, (numbered.user_ids, user_vectors)), frame(spark, songs))
 
 
-def first_vectors(items: int, params: AlsParams) -> Floats:
-    """Return the vectors of songs from which a training from scratch starts."""
-    drawn = np.random.default_rng(params.seed).normal(size=(items, params.rank))
-    first: Floats = (drawn * 0.1 / np.sqrt(params.rank)).astype(np.float32)
+def first_vectors(ids: list[str], params: AlsParams, start: Vectors | None) -> Floats:
+    """Return what the songs start from: random vectors, or those of `start` and zeros."""
+    first: Floats
+    if start is None:
+        drawn = np.random.default_rng(params.seed).normal(size=(len(ids), params.rank))
+        first = (drawn * 0.1 / np.sqrt(params.rank)).astype(np.float32)
+        return first
+    first, _ = in_order(pd.Index(ids, dtype=object), start)
     return first
 
 
-def _frame(like: DataFrame, ids: list[str], vectors: Floats) -> DataFrame:
+def frame(spark: SparkSession, found: Vectors) -> DataFrame:
+    """Return id and vector, one row for each."""
+    ids, vectors = found
     ends = np.arange(0, vectors.size + 1, vectors.shape[1], dtype=np.int32)
     lists = pa.ListArray.from_arrays(ends, vectors.ravel())
     table = pa.table({"id": pa.array(ids, pa.string()), "vector": lists})
     # Left with the executors: else every task that reads a part of it would be sent that part.
-    return like.sparkSession.createDataFrame(table).localCheckpoint()
+    return spark.createDataFrame(table).localCheckpoint()
