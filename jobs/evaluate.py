@@ -1,7 +1,7 @@
 """Measure a generation before it may be published, beside the live one and the baselines.
 
-The last days of the window are held back: the generation's recipe is trained on the plays
-before them, and is asked what was played in them. So is the recipe of the live generation, on
+The last days of the window are held back: the generation's recipe, as train_als has trained it on
+the plays before them, is asked what was played in them. So is the recipe of the live generation, on
 its own window; both answer the same questions. The vectors that would be published are checked
 apart from that: their numbers, and that they know the plays they were trained on. Prints a table
 and writes report.json and report.html to `models/<generation>/`. See gate.py for the verdict.
@@ -25,13 +25,13 @@ from jobs.contract.settings import Settings, load_settings
 from jobs.phases import phase
 from jobs.reporting.evaluation import evaluation_html
 from jobs.session import spark_session
-from jobs.stores import lake
+from jobs.stores import lake, parts
 from jobs.stores.documents import Documents
 from jobs.stores.generations import Generations
 from jobs.stores.manifests import read_manifest
 from jobs.stores.objects import Objects
 from jobs.training import assessment, checks, window
-from jobs.training.als import Factors
+from jobs.training.als import Factors, Vectors
 from jobs.training.contestant import Answers
 from jobs.training.exam import Exam, set_exam
 from jobs.training.metrics import mean_of, per_listener
@@ -85,7 +85,8 @@ def _report(
         other = _side(spark, settings, live, split) if live else None
         exam = _exam(spark, settings, [s for s in (candidate, other) if s], split)
     with timed(settings, "training without the last days"):
-        answers = _answers(exam, candidate, other, settings.session_user_weight)
+        songs = _songs_before(settings, manifest, split)
+        answers = _answers(exam, candidate, other, settings.session_user_weight, songs)
     with timed(settings, "baselines"):
         days = int(manifest.params["window_days"])
         baselines = assessment.baseline_answers(exam, days)
@@ -135,8 +136,21 @@ def _exam(spark: SparkSession, settings: Settings, sides: list[Side], split: dat
     return set_exam(train, test, artists, split, end)
 
 
-def _answers(exam: Exam, candidate: Side, other: Side | None, weight: float) -> dict[str, Answers]:
-    """Let both recipes sit the exam; the same one on the same plays is not trained twice."""
+def _songs_before(settings: Settings, manifest: Manifest, split: date) -> Vectors | None:
+    """Return the songs' vectors of the candidate's own training without the last days."""
+    if manifest.split != split:
+        return None
+    return parts.factors(settings, names.split_factors_path(manifest.generation))
+
+
+def _answers(
+    exam: Exam, candidate: Side, other: Side | None, weight: float, songs: Vectors | None
+) -> dict[str, Answers]:
+    """Let both recipes sit the exam; the same one on the same plays is not trained twice.
+
+    The candidate's was trained already where there are `songs`: they may go on from another
+    night, so what they answer is what is asked about.
+    """
     found: dict[str, Answers] = {}
     done: dict[tuple[Recipe, tuple[int, ...]], Answers] = {}
     for name, side in (("candidate", candidate), ("live", other)):
@@ -146,7 +160,8 @@ def _answers(exam: Exam, candidate: Side, other: Side | None, weight: float) -> 
         key = (recipe, window.fingerprint(side.plays))
         if key not in done:
             pairs = neighbour_pairs(side.plays)
-            done[key] = try_recipe(exam, side.plays, recipe, pairs, weight)
+            known = songs if side is candidate else None
+            done[key] = try_recipe(exam, side.plays, recipe, pairs, weight, known)
         found[name] = done[key]
     return found
 

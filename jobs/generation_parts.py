@@ -15,30 +15,40 @@ from jobs.training import checks
 from jobs.training.als import Factors
 from jobs.training.lists import nightly_lists, own_plays
 from jobs.training.neighbours import song_neighbours
-from jobs.training.recipe import Recipe, fit
+from jobs.training.night import Night, Start, fit_night
+from jobs.training.recipe import Recipe
 from jobs.training.sessions import in_sessions
 
 timed = partial(phase, "train_als")
 
 
+def fit_factors(
+    settings: Settings, plays: DataFrame, as_of: date, split: date, start: Start | None
+) -> Night:
+    """Fit the factors of a night, and those without the days from `split` on."""
+    with timed(settings, "training"):
+        return fit_night(plays, as_of, split, Recipe.of(settings), start)
+
+
 def write_factors(
-    settings: Settings, generation: str, plays: DataFrame, as_of: date, found: Mapping[str, int]
+    settings: Settings, generation: str, night: Night, found: Mapping[str, int]
 ) -> Norms:
-    """Fit, write and check the factors; return their norms.
+    """Write and check the factors; return their norms.
 
     `found` says how many users and items the window has; raises BadModel where there are not as
     many sound vectors.
     """
-    with timed(settings, "training"):
-        factors = fit(plays, as_of, Recipe.of(settings))
-    norms = {}
+    factors, norms = night.factors, {}
     with timed(settings, "writing and checking"):
+        if night.before_split is not None:
+            path = names.split_factors_path(generation)
+            lake.write_part(night.before_split, lake.url(settings, path))
         for kind, path, frame in (
             ("users", names.user_factors_path(generation), factors.users),
             ("items", names.item_factors_path(generation), factors.items),
         ):
             lake.write_part(frame, lake.url(settings, path))
-            written = lake.read_part(plays.sparkSession, lake.url(settings, path))
+            written = lake.read_part(frame.sparkSession, lake.url(settings, path))
             summary = checks.factor_summary(written, settings.rank).first()
             checks.require_sound(kind, summary.rows, summary.bad, found[kind])
             norms[kind] = summary.norm

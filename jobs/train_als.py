@@ -10,17 +10,18 @@ import sys
 import time
 from contextlib import closing, suppress
 from dataclasses import dataclass
-from datetime import UTC, date, datetime
+from datetime import UTC, date, datetime, timedelta
 from functools import partial
-from typing import get_args
+from typing import Any, get_args
 
 from jobs.code_version import code_version
 from jobs.contract import names
 from jobs.contract.errors import BadInput, NocturneError
 from jobs.contract.generations import Manifest, generation_id, new_generation_id
 from jobs.contract.settings import Settings, load_settings
-from jobs.generation_parts import write_factors, write_lists
+from jobs.generation_parts import fit_factors, write_factors, write_lists
 from jobs.phases import phase, summary
+from jobs.predecessor import predecessor, read_start
 from jobs.session import spark_session
 from jobs.stores import lake
 from jobs.stores.generations import Generations
@@ -28,6 +29,7 @@ from jobs.stores.manifests import read_manifest, write_manifest
 from jobs.stores.objects import Objects
 from jobs.stores.tuned import TunedParams
 from jobs.training import checks, mllib, window
+from jobs.training.night import Start
 from jobs.training.recipe import Recipe
 from jobs.training.weights import Weighting, mean_weight
 
@@ -36,11 +38,14 @@ timed = partial(phase, "train_als")
 
 @dataclass(frozen=True)
 class Order:
-    """What to train: the day after the window, and the table version to read (None: newest)."""
+    """What to train: the day after the window, and the table version to read (None: newest).
+
+    `like` is the manifest of a generation that is repeated, from the same start.
+    """
 
     as_of: date
     generation: str
-    lake_version: int | None = None
+    like: Manifest | None = None
     tuned_by: str | None = None
 
 
@@ -72,7 +77,7 @@ def repetition(settings: Settings, of: str, generation: str | None) -> tuple[Set
     window_days = int(manifest.params["window_days"])
     repeated = settings.model_copy(update=params | {"window_days": window_days})
     new = generation or new_generation_id(manifest.as_of)
-    return repeated, Order(manifest.as_of, new, manifest.lake_version)
+    return repeated, Order(manifest.as_of, new, manifest)
 
 
 def train(settings: Settings, order: Order) -> Manifest:
@@ -109,9 +114,36 @@ def parameters(settings: Settings) -> dict[str, float | int | str]:
     return Recipe.of(settings).params() | window
 
 
+def _start(settings: Settings, order: Order) -> tuple[Start | None, dict[str, Any]]:
+    """Return what to start from, and what the manifest says of it."""
+    if order.like is None:
+        found, said = predecessor(settings, order.as_of, parameters(settings))
+    elif order.like.started_from is None:
+        found, said = None, "from scratch, as it was"
+    else:
+        found = read_manifest(settings, order.like.started_from)
+        said = f"from the factors of {found.generation}, as it was"
+    begin = None
+    if found is not None:
+        try:
+            begin = read_start(settings, found)
+        except BadInput as error:
+            if order.like is not None:
+                raise
+            found, said = None, f"from scratch: {error}"
+    print(f"train_als: {said}", flush=True)
+    if found is None:
+        return None, {}
+    return begin, {"started_from": found.generation, "chain": found.chain + 1}
+
+
 def _train(settings: Settings, order: Order) -> Manifest:
     began = time.monotonic()
-    as_of, generation, version = order.as_of, order.generation, order.lake_version
+    as_of, generation, version = order.as_of, order.generation, None
+    if order.like is not None:
+        version = order.like.lake_version
+    begin, chain = _start(settings, order)
+    split = as_of - timedelta(days=settings.test_days)
     start = window.window_start(as_of, settings.window_days)
     spark = spark_session(settings, f"train_als {generation}")
     try:
@@ -133,7 +165,8 @@ def _train(settings: Settings, order: Order) -> Manifest:
         checks.require_enough(found, settings, described)
         floor = settings.popular_min_listeners
         popular = window.popular(plays, as_of, settings.popular_songs, floor).collect()
-        norms = write_factors(settings, generation, plays, as_of, found)
+        night = fit_factors(settings, plays, as_of, split, begin)
+        norms = write_factors(settings, generation, night, found)
         decayed = window.plays_per_pair(plays, as_of, settings.half_life).cache()
         derived = write_lists(settings, generation, plays, decayed)
         mean = mean_weight(decayed, settings.weighting)
@@ -155,6 +188,11 @@ def _train(settings: Settings, order: Order) -> Manifest:
         tuned_by=order.tuned_by,
         mean_weight=mean,
         created_at=datetime.now(UTC),
+        engine=night.engine,
+        iterations=night.iterations,
+        **(chain if night.engine == "exact" else {}),
+        cosine=night.cosine,
+        split=None if night.before_split is None else split,
         **found,
         **derived,
     )

@@ -79,6 +79,11 @@ class Manifest(BaseModel):
     `tuned_by` is the study and trial that found the parameters, `neighbours` are the songs that
     have session neighbours, `lists` the listeners that have a nightly list. `mean_weight` is what
     the weights of the pairs were divided by, so that a new play can be weighed as those were.
+
+    `engine` fitted it, in so many `iterations`; `started_from` is the generation whose factors it
+    started from, `chain` the number of such starts since the last from scratch, and `cosine` the
+    mean cosine of the songs' vectors with that generation's. Before `split` ends the part of the
+    window that also has factors of its own, for the evaluation; None where it has not.
     """
 
     model_config = ConfigDict(frozen=True)
@@ -99,4 +104,10 @@ class Manifest(BaseModel):
     norms: Norms
     popular: list[str]
     tuned_by: str | None = None
+    engine: str = "mllib"
+    iterations: int | None = None
+    started_from: str | None = None
+    chain: int = 0
+    cosine: float | None = None
+    split: date | None = None
     created_at: datetime

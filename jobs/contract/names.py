@@ -82,6 +82,14 @@ def item_factors_path(generation: str) -> str:
     return f"{MODELS}/{generation}/item_factors"
 
 
+def split_factors_path(generation: str) -> str:
+    """Return the lake path of item factors that know nothing of the window's last days.
+
+    The evaluation asks about those days, so it must not start from the others.
+    """
+    return f"{MODELS}/{generation}/split_item_factors"
+
+
 def neighbours_path(generation: str) -> str:
     """Return the lake path of the songs' session neighbours (Parquet: id, neighbours)."""
     return f"{MODELS}/{generation}/song_neighbours"

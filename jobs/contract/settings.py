@@ -63,7 +63,13 @@ class Settings(BaseSettings):
         0, ge=0, description="A play of so many days ago weighs half; 0: all weigh the same."
     )
     engine: Literal["exact", "mllib"] = Field(
-        "mllib", description="What fits ALS: Spark's mllib, or exact, which solves it row by row."
+        "exact", description="What fits ALS: exact, row by row from the last night's, or mllib."
+    )
+    warm_iterations: int = Field(
+        2, ge=1, le=100, description="ALS iterations of a night that starts from the last one's."
+    )
+    chain_nights: int = Field(
+        7, ge=1, description="Every so many nights exact starts from scratch; 1: each night."
     )
     exact_driver_pairs: int = Field(
         5_000_000, ge=0, description="Up to so many pairs, exact solves in the driver alone."

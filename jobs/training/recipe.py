@@ -29,7 +29,8 @@ class Recipe:
     weighting: Weighting
     seed: int
     half_life: float = 0.0
-    engine: Engine = "mllib"
+    engine: Engine = "exact"
+    warm_iterations: int = 2
     limits: exact.Limits = field(default=exact.Limits(), compare=False)
 
     @classmethod
@@ -40,6 +41,11 @@ class Recipe:
             return cls(**{name: params[name] for name in names if name in params})
         limits = exact.Limits(params.exact_driver_pairs, params.exact_broadcast_mib)
         return cls(**{name: getattr(params, name) for name in names}, limits=limits)
+
+    def als(self, iterations: int | None = None) -> AlsParams:
+        """Return the parameters of one fit; `iterations` in place of the recipe's."""
+        wanted = self.iterations if iterations is None else iterations
+        return AlsParams(self.rank, self.reg, self.alpha, wanted, self.seed)
 
     def params(self) -> dict[str, float | int | str]:
         """Return the parameters by name, as a manifest holds them: what decides the factors."""
@@ -56,11 +62,10 @@ def fit_pairs(pairs: DataFrame, recipe: Recipe) -> Factors:
 
     With MLlib, and a sentence that says so, where the vectors are too many for `exact`.
     """
-    params = AlsParams(recipe.rank, recipe.reg, recipe.alpha, recipe.iterations, recipe.seed)
     weights = weighted(pairs, recipe.weighting)
     if recipe.engine == "exact":
         try:
-            return exact.train(weights, params, recipe.limits)
+            return exact.train(weights, recipe.als(), recipe.limits)
         except exact.TooLarge as error:
             print(f"training: {error}: mllib trains instead", flush=True)
-    return mllib.train(weights, params)
+    return mllib.train(weights, recipe.als())

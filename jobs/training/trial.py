@@ -4,22 +4,34 @@ import pandas as pd
 from pyspark.sql import DataFrame
 from pyspark.sql import functions as F
 
-from jobs.training.als import Factors, collect_factors
+from jobs.training.als import Factors, Vectors, collect_factors
 from jobs.training.baselines import popularity
 from jobs.training.contestant import Answers, Contestant, answer, contestant, home_scorer
 from jobs.training.exam import Exam
 from jobs.training.metrics import Ints
 from jobs.training.neighbours import song_neighbours
+from jobs.training.night import fold_listeners
 from jobs.training.ranking import top_lists
 from jobs.training.recipe import Recipe, fit
 from jobs.training.sessions import in_sessions
 
 
 def try_recipe(
-    exam: Exam, plays: DataFrame, recipe: Recipe, neighbours: pd.DataFrame, user_weight: float
+    exam: Exam,
+    plays: DataFrame,
+    recipe: Recipe,
+    neighbours: pd.DataFrame,
+    user_weight: float,
+    songs: Vectors | None = None,
 ) -> Answers:
-    """Return what a model trained on `plays` (before the split) by the recipe answers."""
-    factors = fit(plays, exam.split, recipe)
+    """Return what a model trained on `plays` (before the split) by the recipe answers.
+
+    `songs` are the vectors that such a training gave, where there was one already.
+    """
+    if songs is None:
+        factors = fit(plays, exam.split, recipe)
+    else:
+        factors = fold_listeners(plays, exam.split, recipe, songs)
     return answer(exam, seated(exam, factors, neighbours), user_weight)
 
 

@@ -36,6 +36,7 @@ SMALL = ["--rank=8", "--reg=0.1", "--alpha=40", "--iterations=5", "--window-days
 LOCAL, CLUSTER = "g20240301T0200_00000001", "g20240301T0200_00000002"
 BROKEN, AGAIN = "g20240301T0200_00000003", "g20240301T0200_00000004"
 SPOILED, TUNED = "g20240301T0200_00000005", "g20240301T0200_00000006"
+NEXT, NEXT_AGAIN = "g20240302T0200_00000007", "g20240302T0200_00000008"
 HOME = ("recall_10", "recall_20", "ndcg_10", "mrr_20")
 
 
@@ -376,6 +377,7 @@ def spark_home(folder: Path) -> Path:
 def test_two_executors_train_and_index_the_same(lab: Lab, indexed: str, tmp_path: Path) -> None:
     home = spark_home(tmp_path / "spark")
     cluster = {"NOCTURNE_SPARK_MASTER": "local-cluster[2,1,1024]", "SPARK_HOME": str(home)}
+    cluster |= {"NOCTURNE_EXACT_DRIVER_PAIRS": "0"}
     lab.done("train_als", "--as-of=2024-03-01", f"--generation={CLUSTER}", *SMALL, **cluster)
     lab.done("gate", f"--generation={CLUSTER}", "--override=compared below")
     printed = lab.done("build_index", LOCAL, CLUSTER, **cluster)
@@ -419,3 +421,29 @@ def test_an_index_that_fails_is_removed_again(lab: Lab, indexed: str) -> None:
     assert BROKEN not in lab.vectors.generations()
     assert lab.documents.count_vectors(BROKEN) == 0
     assert lab.generations.live() == live
+
+
+def test_the_next_night_goes_on_from_the_live_one(lab: Lab, indexed: str) -> None:
+    generations = lab.generations
+    if generations.live().generation != LOCAL:
+        generations.switch(LOCAL, generations.live())
+    printed = lab.done("train_als", "--as-of=2024-03-02", f"--generation={NEXT}", *SMALL)
+    assert f"from the factors of {LOCAL}, night 1 of the chain" in printed
+    manifest = read_manifest(lab.settings, NEXT)
+    assert (manifest.engine, manifest.started_from, manifest.chain) == ("exact", LOCAL, 1)
+    assert manifest.split == date(2024, 2, 17)
+    assert 0.95 < (manifest.cosine or 0) <= 1
+    assert 2 <= (manifest.iterations or 0) <= 5
+
+    lab.done("train_als", f"--like={NEXT}", f"--generation={NEXT_AGAIN}")
+    assert read_manifest(lab.settings, NEXT_AGAIN).started_from == LOCAL
+    for path in (names.item_factors_path, names.split_factors_path):
+        first, again = lab.factors(path(NEXT)), lab.factors(path(NEXT_AGAIN))
+        assert first.keys() == again.keys()
+        assert all(np.allclose(first[i], again[i], rtol=1e-3, atol=1e-4) for i in first)
+
+    lab.done("evaluate", f"--generation={NEXT}")
+    lab.objects.delete_below(lab.settings.lake_bucket, f"{names.split_factors_path(NEXT_AGAIN)}/")
+    ended = lab.run("evaluate", f"--generation={NEXT_AGAIN}")
+    assert ended.returncode == 1  # its own training is asked, and none in its place
+    assert f"there is no {names.split_factors_path(NEXT_AGAIN)}" in ended.stderr

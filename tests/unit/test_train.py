@@ -93,7 +93,7 @@ def test_vectors_that_do_not_fit_are_refused_with_both_sizes(board):
 def test_mllib_trains_what_does_not_fit(spark, capsys):
     rows = [(f"u{u}", f"s{s}", 1) for u in range(600) for s in (u % 7, u % 5 + 7)]
     pairs = spark.createDataFrame(rows, "user_id string, track_id string, plays int")
-    recipe = Recipe(500, 0.1, 40.0, 1, "binary", 1, 0.0, "exact", exact.Limits(0, 1))
+    recipe = Recipe(500, 0.1, 40.0, 1, "binary", 1, limits=exact.Limits(0, 1))
     factors = fit_pairs(pairs, recipe)
     assert factors.users.count() == 600
     assert "training: the vectors of 600 rows take 1 MiB" in capsys.readouterr().out
