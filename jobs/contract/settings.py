@@ -55,7 +55,7 @@ class Settings(BaseSettings):
     rank: int = Field(96, ge=1, le=1024, description="Number of factors.")
     reg: float = Field(1.25, gt=0, description="ALS regularisation (MLlib's scaling).")
     alpha: float = Field(14.0, gt=0, description="ALS confidence of an average pair.")
-    iterations: int = Field(15, ge=1, le=100, description="ALS iterations.")
+    iterations: int = Field(15, ge=1, le=100, description="ALS iterations from scratch.")
     weighting: Literal["log", "linear", "clipped", "binary"] = Field(
         "log", description="How plays of a pair become its weight."
     )
