@@ -60,6 +60,7 @@ class ModelCards:
             ["Run of train_als", self._run_of(pointer.generation) or "not known"],
             ["Listeners, songs", f"{live.get('users', 0):,}, {live.get('items', 0):,}"],
             ["Plays", f"{live.get('plays', 0):,}"],
+            ["Fit by", _fit(live)],
         ]
         return Card(
             state,
@@ -133,6 +134,15 @@ class ModelCards:
         ][:SHOWN_SWITCHES]
         said = "Every switch of the live generation, the last first."
         return Card("good", said, [], ["When", "Generation", "Who", "Why"], rows)
+
+
+def _fit(live: Document) -> str:
+    """Return what fitted a generation, and from what it started."""
+    said = f"{live.get('engine') or 'mllib'}, from "
+    if not live.get("started_from"):
+        return f"{said}scratch"
+    near = f"night {live['chain']} of its chain, mean cosine {cell(live['cosine'])}"
+    return f"{said}{live['started_from']} ({near})"
 
 
 def _shown(document: Document) -> dict[str, Any]:

@@ -15,9 +15,9 @@ import pandas as pd
 import pyarrow as pa
 from pyspark.sql import DataFrame, SparkSession
 
-from jobs.training.als import AlsParams, Factors, Vectors, in_order, number
+from jobs.training.als import AlsParams, Factors, Vectors, in_order
 from jobs.training.kernels import Floats
-from jobs.training.pairs import ITEMS, USERS, InDriver, OnExecutors, Pairs
+from jobs.training.pairs import ITEMS, USERS, InDriver, OnExecutors, Pairs, count_ids
 
 
 @dataclass(frozen=True)
@@ -80,31 +80,37 @@ def train(
     pairs are grouped and after each iteration; where it says no, there is no other.
     Raises TooLarge before any pair is grouped.
     """
-    numbered = number(weights)
-    ratings = numbered.frame.persist()
-    sizes = len(numbered.user_ids), len(numbered.item_ids)
-    pairs: Pairs
-    try:
-        if ratings.count() <= limits.driver_pairs:
-            pairs = InDriver(ratings, sizes)
-        else:
-            limits.require_room(sizes, params.rank)
-            pairs = OnExecutors(ratings, sizes)
-        try:
-            users: Vectors | None = None
-            songs = numbered.item_ids, first_vectors(numbered.item_ids, params, start)
-            iteration = 0
-            while go_on(Lap(iteration, users, songs)) and iteration < params.iterations:
-                users = numbered.user_ids, pairs.solved(USERS, songs[1], params)
-                songs = numbered.item_ids, pairs.solved(ITEMS, users[1], params)
-                iteration += 1
-            user_vectors = pairs.solved(USERS, songs[1], params)
-        finally:
-            pairs.close()
-    finally:
-        ratings.unpersist()
     spark = weights.sparkSession
-    return Factors(frame(spark, (numbered.user_ids, user_vectors)), frame(spark, songs))
+    pairs = _grouped(weights, params.rank, limits)
+    try:
+        user_ids, item_ids = pairs.ids
+        users: Vectors | None = None
+        songs = item_ids, first_vectors(item_ids, params, start)
+        iteration = 0
+        while go_on(Lap(iteration, users, songs)) and iteration < params.iterations:
+            users = user_ids, pairs.solved(USERS, songs[1], params)
+            songs = item_ids, pairs.solved(ITEMS, users[1], params)
+            iteration += 1
+        users = user_ids, pairs.solved(USERS, songs[1], params)
+    finally:
+        pairs.close()
+    return Factors(frame(spark, users), frame(spark, songs))
+
+
+def _grouped(weights: DataFrame, rank: int, limits: Limits) -> Pairs:
+    cached = weights.is_cached
+    if not cached:
+        weights.persist()
+    try:
+        if weights.count() <= limits.driver_pairs:
+            return InDriver(weights)
+        counted = count_ids(weights)
+        limits.require_room((len(counted[USERS].ids), len(counted[ITEMS].ids)), rank)
+        return OnExecutors(weights, counted)
+    finally:
+        # A block that is lost is made anew from the pairs, which are then computed anew, too.
+        if not cached:
+            weights.unpersist()
 
 
 def first_vectors(ids: list[str], params: AlsParams, start: Vectors | None) -> Floats:

@@ -8,9 +8,11 @@ from typing import Any, Protocol, Self
 
 import numpy as np
 import pyarrow as pa
+import pyarrow.compute as pc
 from numpy.typing import NDArray
 from pyspark import RDD, StorageLevel
 from pyspark.sql import DataFrame
+from pyspark.sql import functions as F
 from scipy.sparse import coo_array
 from threadpoolctl import threadpool_limits
 
@@ -18,16 +20,21 @@ from jobs.training.als import AlsParams
 from jobs.training.kernels import Floats, Rows, eigenbasis, solve
 
 USERS, ITEMS = 0, 1
-SCHEMA = pa.schema([("user", pa.int32()), ("item", pa.int32()), ("weight", pa.float32())])
-COUNTED = "side long, lengths binary"
+KEYS = ("user_id", "track_id")
+PAIR = pa.schema([(key, pa.string()) for key in KEYS] + [("weight", pa.float32())])
 PACKED = "block long, places binary, columns binary, weights binary"
 
 
 class Pairs(Protocol):
-    """The pairs of one training, grouped by user and by song."""
+    """The pairs of one training, grouped by user and by song.
+
+    `ids` are those of users and of songs, each in order.
+    """
+
+    ids: tuple[list[str], list[str]]
 
     def solved(self, side: int, fixed: Floats, params: AlsParams) -> Floats:
-        """Return the vectors of one side against those of the other, a row for each number."""
+        """Return the vectors of one side against those of the other, a row for each id."""
         ...
 
     def close(self) -> None:
@@ -59,7 +66,7 @@ class Dealt:
         return len(self.order[block :: self.blocks])
 
     def together(self, solved: Iterable[Floats], rank: int) -> Floats:
-        """Return the vectors of all blocks, which come in order, as one row for each number."""
+        """Return the vectors of all blocks, which come in order, as one row for each id."""
         vectors = np.empty((len(self.order), rank), np.float32)
         for block, found in enumerate(solved):
             vectors[self.order[block :: self.blocks]] = found
@@ -75,27 +82,34 @@ def _block(
     return Rows(matrix.indptr.astype(np.int64), matrix.indices.astype(np.int32), matrix.data)
 
 
+def _typed(weights: DataFrame) -> DataFrame:
+    return weights.select(*KEYS, F.col("weight").cast("float").alias("weight"))
+
+
 class InDriver:
     """Pairs in this process, whose cores solve a block each."""
 
-    def __init__(self, ratings: DataFrame, sizes: tuple[int, int]) -> None:
-        """Take user, item, weight, one row per pair; numbers are below `sizes`."""
-        users, items, weights = (column.to_numpy() for column in ratings.toArrow().columns)
+    def __init__(self, weights: DataFrame) -> None:
+        """Take user_id, track_id, weight, one row per pair."""
+        table = _typed(weights).toArrow()
+        (users, by_user), (items, by_item) = (_numbered(table[name]) for name in KEYS)
+        self.ids = users.to_pylist(), items.to_pylist()
+        values = table["weight"].to_numpy()
         blocks = len(os.sched_getaffinity(0))
         self._threads = ThreadPoolExecutor(blocks)
         self._sides: list[tuple[Dealt, list[Rows]]] = []
-        for side, (own, other) in enumerate(((users, items), (items, users))):
-            dealt = Dealt.by(np.bincount(own, minlength=sizes[side]), blocks)
+        for side, (own, other) in enumerate(((by_user, by_item), (by_item, by_user))):
+            dealt = Dealt.by(np.bincount(own, minlength=len(self.ids[side])), blocks)
             ranks = dealt.ranks()[own]
             parts = []
             for block in range(blocks):
                 here = ranks % blocks == block
-                shape = (dealt.rows(block), sizes[1 - side])
-                parts.append(_block(ranks[here] // blocks, other[here], weights[here], shape))
+                shape = (dealt.rows(block), len(self.ids[1 - side]))
+                parts.append(_block(ranks[here] // blocks, other[here], values[here], shape))
             self._sides.append((dealt, parts))
 
     def solved(self, side: int, fixed: Floats, params: AlsParams) -> Floats:
-        """Return the vectors of one side against those of the other, a row for each number."""
+        """Return the vectors of one side against those of the other, a row for each id."""
         dealt, parts = self._sides[side]
         z, values, basis = eigenbasis(fixed)
         with threadpool_limits(1, "blas"):
@@ -109,19 +123,64 @@ class InDriver:
         self._threads.shutdown()
 
 
+def _numbered(column: pa.ChunkedArray) -> tuple[pa.Array, NDArray[np.int32]]:
+    """Return the ids of a column in order, and the place of each row's among them."""
+    found = column.combine_chunks().dictionary_encode()
+    order = pc.sort_indices(found.dictionary).to_numpy()
+    places = np.empty(len(order), np.int32)
+    places[order] = np.arange(len(order), dtype=np.int32)
+    return found.dictionary.take(pa.array(order)), places[found.indices.to_numpy()]
+
+
+@dataclass(frozen=True)
+class Counted:
+    """The ids of one side, in order, and how many pairs each has."""
+
+    ids: pa.Array
+    lengths: NDArray[np.int64]
+
+
+def count_ids(weights: DataFrame) -> tuple[Counted, Counted]:
+    """Count the pairs of each user and of each song, in one pass."""
+
+    def count(batches: Iterator[pa.RecordBatch]) -> Iterator[pa.RecordBatch]:
+        table = pa.Table.from_batches(batches, PAIR)
+        for side, name in enumerate(KEYS):
+            found = table.group_by(name).aggregate([([], "count_all")])
+            sides = pa.repeat(pa.scalar(side, pa.int32()), found.num_rows)
+            columns = [sides, found[name], found["count_all"]]
+            yield from pa.table(columns, ["side", "id", "pairs"]).to_batches()
+
+    found = _typed(weights).mapInArrow(count, "side int, id string, pairs long").toArrow()
+    users, items = (
+        found.filter(pc.equal(found["side"], side))
+        .group_by("id")
+        .aggregate([("pairs", "sum")])
+        .sort_by("id")
+        for side in (USERS, ITEMS)
+    )
+    return _counted(users), _counted(items)
+
+
+def _counted(found: pa.Table) -> Counted:
+    return Counted(found["id"].combine_chunks(), found["pairs_sum"].to_numpy())
+
+
 class OnExecutors:
     """Pairs in blocks that the executors hold: first those of users, then those of songs."""
 
-    def __init__(self, ratings: DataFrame, sizes: tuple[int, int]) -> None:
-        """Take user, item, weight, one row per pair; numbers are below `sizes`."""
-        self._context = ratings.sparkSession.sparkContext
+    def __init__(self, weights: DataFrame, counted: tuple[Counted, Counted]) -> None:
+        """Take user_id, track_id, weight, one row per pair, and what `count_ids` says of them."""
+        self._context = weights.sparkSession.sparkContext
         blocks = self._context.defaultParallelism
-        self._sides = [Dealt.by(lengths, blocks) for lengths in _lengths(ratings, sizes)]
-        self._blocks = _blocks(ratings, self._sides, sizes).persist(StorageLevel.MEMORY_AND_DISK)
+        users, items = counted
+        self.ids = users.ids.to_pylist(), items.ids.to_pylist()
+        self._sides = [Dealt.by(side.lengths, blocks) for side in counted]
+        self._blocks = _blocks(weights, counted, self._sides).persist(StorageLevel.MEMORY_AND_DISK)
         self._blocks.count()
 
     def solved(self, side: int, fixed: Floats, params: AlsParams) -> Floats:
-        """Return the vectors of one side against those of the other, a row for each number."""
+        """Return the vectors of one side against those of the other, a row for each id."""
         dealt = self._sides[side]
         z, values, basis = eigenbasis(fixed)
         shared = self._context.broadcast((z, values))
@@ -143,25 +202,15 @@ class OnExecutors:
         self._blocks.unpersist()
 
 
-def _lengths(ratings: DataFrame, sizes: tuple[int, int]) -> list[NDArray[np.int64]]:
-    """Return how many pairs each user and each song has."""
-
-    def counted(batches: Iterator[pa.RecordBatch]) -> Iterator[pa.RecordBatch]:
-        table = pa.Table.from_batches(batches, SCHEMA)
-        for side, name in enumerate(SCHEMA.names[:2]):
-            lengths = np.bincount(table[name].to_numpy(), minlength=sizes[side])
-            yield pa.record_batch([[side], [lengths.tobytes()]], ["side", "lengths"])
-
-    totals = [np.zeros(size, np.int64) for size in sizes]
-    for side, lengths in ratings.mapInArrow(counted, COUNTED).collect():
-        totals[side] += np.frombuffer(lengths, np.int64)
-    return totals
-
-
-def _blocks(ratings: DataFrame, sides: list[Dealt], sizes: tuple[int, int]) -> "RDD[Rows]":
+def _blocks(
+    weights: DataFrame, counted: tuple[Counted, Counted], sides: list[Dealt]
+) -> "RDD[Rows]":
     """Return a partition, of one element, for each block of users and then of songs."""
-    context, count = ratings.sparkSession.sparkContext, sides[USERS].blocks
-    ranks = context.broadcast([side.ranks() for side in sides])
+    context, count = weights.sparkSession.sparkContext, sides[USERS].blocks
+    known = context.broadcast(
+        [(c.ids, side.ranks()) for c, side in zip(counted, sides, strict=True)]
+    )
+    sizes = [len(side.order) for side in sides]
     shapes = [
         (sides[side].rows(block), sizes[1 - side])
         for side in (USERS, ITEMS)
@@ -169,26 +218,32 @@ def _blocks(ratings: DataFrame, sides: list[Dealt], sizes: tuple[int, int]) -> "
     ]
 
     def pack(batches: Iterator[pa.RecordBatch]) -> Iterator[pa.RecordBatch]:
-        users, items, weights = (c.to_numpy() for c in pa.Table.from_batches(batches, SCHEMA))
-        for side, (own, other) in enumerate(((users, items), (items, users))):
-            rank = ranks.value[side][own]
+        table = pa.Table.from_batches(batches, PAIR)
+        (user_ids, user_ranks), (item_ids, item_ranks) = known.value
+        users = pc.index_in(table["user_id"], user_ids).to_numpy()
+        items = pc.index_in(table["track_id"], item_ids).to_numpy()
+        values = table["weight"].to_numpy()
+        of_sides = ((user_ranks[users], items), (item_ranks[items], users))
+        for side, (rank, other) in enumerate(of_sides):
             for block in range(count):
                 here = rank % count == block
                 places = (rank[here] // count).astype(np.int32)
-                pieces = [[part.tobytes()] for part in (places, other[here], weights[here])]
+                pieces = [[part.tobytes()] for part in (places, other[here], values[here])]
                 names = [field.split()[0] for field in PACKED.split(", ")]
                 yield pa.record_batch([[side * count + block], *pieces], names)
 
     def compressed(block: int, packed: Iterable[tuple[int, tuple[bytes, ...]]]) -> Iterator[Rows]:
         pieces = [piece for _, piece in packed]
-        places, columns, weights = (
+        places, columns, values = (
             np.concatenate([np.frombuffer(piece[i], kind) for piece in pieces])
             for i, kind in enumerate((np.int32, np.int32, np.float32))
         )
-        yield _block(places, columns, weights, shapes[block])
+        yield _block(places, columns, values, shapes[block])
 
     # A few large objects go through the shuffle, not one for each pair.
-    packed = ratings.mapInArrow(pack, PACKED).rdd.map(lambda row: (row[0], tuple(row[1:])))
-    return packed.partitionBy(2 * count, lambda block: block).mapPartitionsWithIndex(
-        compressed, preservesPartitioning=True
+    packed = _typed(weights).mapInArrow(pack, PACKED)
+    return (
+        packed.rdd.map(lambda row: (row[0], tuple(row[1:])))
+        .partitionBy(2 * count, lambda block: block)
+        .mapPartitionsWithIndex(compressed, preservesPartitioning=True)
     )
