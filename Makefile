@@ -113,9 +113,9 @@ evaluate: setup ## Train and measure on your own split: TRAIN=a.csv TEST=b.csv [
 bench-quality: setup ## Measure the shipped training on HetRec and 30Music: DATA=<folder that holds both>
 	@$(RUN) -m infra.local.bench_quality --data "$(or $(DATA),../shared/data)"
 
-bench-training: setup ## Time MLlib and the exact engine on the same pairs; PAIRS="2 10" millions more, ROUNDS=3
-	@$(RUN) -m infra.local.bench_training --data "$(or $(DATA),../shared/data)" \
-		$(if $(PAIRS),--pairs $(PAIRS)) $(if $(ROUNDS),--rounds $(ROUNDS))
+bench-training: setup ## Time MLlib, exact and implicit on the same pairs; PAIRS="2 10 30" millions more, ROUNDS=3; CHAIN=14 for nights in a row instead
+	@$(RUN) -m infra.local.$(if $(CHAIN),bench_chain --nights $(CHAIN),bench_training \
+		$(if $(PAIRS),--pairs $(PAIRS)) $(if $(ROUNDS),--rounds $(ROUNDS))) --data "$(or $(DATA),../shared/data)"
 
 bench-nightly: setup ## Time a whole night on the running stack, and how it grows with ten times the events
 	@$(RUN) -m infra.local.bench_nightly $(if $(DATA),--data "$(DATA)")
