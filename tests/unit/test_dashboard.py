@@ -42,6 +42,9 @@ def test_a_panel_asks_and_has_a_unit(found):
 def test_an_alert_says_what_is_wrong_and_what_to_do(found):
     summary, book = found["annotations"]["summary"], found["annotations"]["runbook"]
     assert summary.endswith(".")
+    if book == "{{ $labels.runbook }}":  # an alert of our own brings its own along
+        assert found["expr"].startswith("nocturne_alert_open")
+        return
     named = [book.replace("{{ $labels.dag_id }}", dag) for dag in DAGS]
     assert all((ROOT / name).is_file() for name in named)
 
