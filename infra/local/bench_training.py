@@ -107,7 +107,7 @@ def run(data: Path, millions: list[int], rounds: int, settings: Settings) -> Non
     text = report(found, limits.driver_pairs)
     print(text, end="")
     REPORTS.mkdir(exist_ok=True)
-    (REPORTS / "training.md").write_text(text)
+    (REPORTS / "training.md").write_text(f"{text}\n![Seconds per iteration](training.svg)\n")
     (REPORTS / "training.svg").write_text(iteration_plot(found))
     rows = [asdict(row) for row in found]
     (REPORTS / "training.json").write_text(json.dumps(rows, indent=1) + "\n")

@@ -75,7 +75,9 @@ def notes(found: list[Measured], driver_pairs: int) -> str:
         f"exact, as it is shipped, works in the driver up to {driver_pairs:,} pairs, on the "
         "executors above. Warm: it starts from the songs' vectors of a whole fit of the same "
         "pairs, which is not in its time.",
-        "Memory: resident, of the driver's Python, of the JVM, of the Python workers together.",
+        "Memory: the peak of what is resident, of the driver's Python, of the JVM, of the Python "
+        "workers together. The JVM collects its garbage before each fit, but keeps some of the "
+        "heap that an engine before let it take.",
         "implicit has another objective (`reg` does not grow with a row) and another solver "
         "(conjugate gradients): a cost to compare with, not a model. Its set-up is to bring the "
         "pairs into the driver."
