@@ -2,7 +2,8 @@
 
 Every row of a source becomes one event in raw/logs or one row in quarantine/logs with its
 reason. A file is known by its bytes and by how it is read: importing it again changes nothing,
-also after a kill halfway. gzip, zip and tar files are unpacked; text has one row per line.
+also after a kill halfway. Of a file that was mended since, only what is new is added. gzip, zip
+and tar files are unpacked; text has one row per line.
 """
 
 import argparse
@@ -76,9 +77,11 @@ def import_log(settings: Settings, source: str, name: str, asked: Reading, max_b
             print(f"{source}: already imported, nothing was changed")
             return
         events = imported(_rows(spark, landed, name), import_id, datetime.now(UTC)).persist()
-        _append(settings, lease, import_id, events)
+        new = without_known(accepted(events), _there(spark, settings, events)).persist()
+        _append(settings, lease, import_id, new, refused(events))
         print(f"counts: {recount(spark, settings, datetime.now(UTC).date())}")
-        print(*_summary(events), sep="\n")
+        print(*_summary(events, new.count()), sep="\n")
+        new.unpersist()
         events.unpersist()
     print(f"seconds: {time.monotonic() - started:.1f}")
 
@@ -129,15 +132,28 @@ def _read(spark: SparkSession, addresses: list[str], reading: Reading) -> DataFr
     return spark.read.text(addresses)
 
 
-def _append(settings: Settings, lease: Lease, import_id: str, events: DataFrame) -> None:
+def without_known(events: DataFrame, there: DataFrame) -> DataFrame:
+    """Return the events that are not `there` (date, event_id) already."""
+    return events.join(there, ["date", "event_id"], "left_anti").select(*events.columns)
+
+
+def _there(spark: SparkSession, settings: Settings, events: DataFrame) -> DataFrame:
+    days = events.agg(F.min("date").alias("first"), F.max("date").alias("last")).first()
+    rows = lake.read_table(spark, settings, RAW_LOGS).select("date", "event_id")
+    return rows.where(F.col("date").between(days["first"], days["last"]))
+
+
+def _append(
+    settings: Settings, lease: Lease, import_id: str, new: DataFrame, wrong: DataFrame
+) -> None:
     # One task writes all of a day, so each day gets one file, in the order of time.
-    days = accepted(events).repartition("date").sortWithinPartitions("date", "timestamp")
-    for rows, path in ((days, RAW_LOGS), (refused(events), QUARANTINE_LOGS)):
+    days = new.repartition("date").sortWithinPartitions("date", "timestamp")
+    for rows, path in ((days, RAW_LOGS), (wrong, QUARANTINE_LOGS)):
         lease.check()
         lake.append_once(rows, lake.url(settings, path), _app_id(import_id), VERSION)
 
 
-def _summary(events: DataFrame) -> list[str]:
+def _summary(events: DataFrame, new: int) -> list[str]:
     counts = events.groupBy("reason").agg(
         F.count("*").alias("rows"), F.min("date").alias("first"), F.max("date").alias("last")
     )
@@ -147,6 +163,7 @@ def _summary(events: DataFrame) -> list[str]:
     return [
         f"rows read: {taken + rejected}",
         f"rows in raw/logs: {taken}",
+        *([f"  of which were there already: {taken - new}"] if taken > new else []),
         f"rows rejected: {rejected}",
         *[f"  {reason}: {row['rows']}" for reason, row in sorted(found.items())],
         f"dates: {valid['first']} to {valid['last']}" if valid else "dates: none",

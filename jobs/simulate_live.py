@@ -35,7 +35,7 @@ def main(argv: list[str] | None = None) -> int:
     options = _parse(argv)
     stop = _stop_on_signals()
     counts, started = Counts(), time.monotonic()
-    events = live_events(read_world(options.world), time.time_ns() // 1_000_000)
+    events = live_events(read_world(options.world), time.time_ns() // 1_000_000, options.to)
     with closing(_sender(load_settings(), options)) as sender:
         try:
             for batch in paced(events, options.rate, options.seconds, options.speed, stop):

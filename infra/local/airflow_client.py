@@ -1,5 +1,6 @@
 """Start DAG runs over Airflow's REST API and follow them."""
 
+import re
 import time
 from typing import Any
 
@@ -12,6 +13,8 @@ from jobs.contract.errors import NocturneError
 POLL_SECONDS = 2.0
 RUN_SECONDS = 900
 FINAL = {"success", "failed"}
+SENTENCE = re.compile(r"[a-z][a-z_]*: ")
+"""How the jobs begin what they say."""
 
 
 class RunFailed(NocturneError):
@@ -83,10 +86,27 @@ class Airflow:
         return run
 
     def expect_success(self, dag: str, run: str) -> None:
-        """Follow a run; raises RunFailed, saying where its logs are, unless it ends green."""
+        """Follow a run; raises RunFailed, with what its task said, unless it ends green."""
         state = self.follow(dag, run)
         if state != "success":
-            raise RunFailed(f"{dag} ended {state}: see {self.url}/dags/{dag}/runs/{run}")
+            where = f"see {self.url}/dags/{dag}/runs/{run}"
+            raise RunFailed(f"{dag} ended {state}: {self._why(dag, run)}{where}")
+
+    def _why(self, dag: str, run: str) -> str:
+        path = f"dags/{dag}/dagRuns/{run}/taskInstances"
+        for task in self.call("GET", path)["task_instances"]:
+            if task["state"] == "failed":
+                name = task["task_id"]
+                lines = self.said(dag, run, name, task["try_number"])
+                own = [line for line in lines if SENTENCE.match(line)]
+                return f"{name} says: {own[-1]}; " if own else ""
+        return ""
+
+    def said(self, dag: str, run: str, task: str, attempt: int = 1) -> list[str]:
+        """Return the lines of a task's log, without their times."""
+        path = f"dags/{dag}/dagRuns/{run}/taskInstances/{task}/logs/{attempt}"
+        log = self.call("GET", path, headers={"accept": "application/json"})
+        return [str(line["event"]).strip() for line in log["content"] if "event" in line]
 
     def runs_caused_by(self, dag: str, run: str, seconds: float = 60) -> list[tuple[str, str]]:
         """Return the (DAG, run) pairs that this run's asset events started."""

@@ -127,13 +127,21 @@ def train_and_publish(airflow: Airflow, plan: Plan) -> None:
         airflow.expect_success(dag, caused)
 
 
+def load_catalogue(airflow: Airflow) -> None:
+    """Run the ETL of the songs, and print what became of each file's rows."""
+    run = airflow.succeed("etl_master_data")
+    for line in airflow.said("etl_master_data", run, "songs"):
+        if "rejected" in line and "rows in" not in line:
+            print(f"  etl_master_data.songs: {line}", flush=True)
+
+
 def run(demo: Demo, plan: Plan, settings: Settings, airflow: Airflow) -> None:
     """Take the log through the whole path."""
     with demo.step("catalogue into landing/"):
         land_catalogue(plan, settings)
     imports = [lambda: demo.job("import_logs.py", plan.log, *plan.reading)]
     if plan.catalogue is not None:
-        imports.append(lambda: airflow.succeed("etl_master_data") and None)
+        imports.append(lambda: load_catalogue(airflow))
     if plan.world is not None:
         imports.append(lambda: demo.job("make_media.py", "--songs", str(plan.catalogue)))
     with demo.step("history into the lake, catalogue into MongoDB, covers and audio"):
@@ -144,7 +152,7 @@ def run(demo: Demo, plan: Plan, settings: Settings, airflow: Airflow) -> None:
     if plan.catalogue is None:
         with demo.step("a catalogue of the log's own track ids"):
             show.catalogue_from_log(settings)
-            airflow.succeed("etl_master_data")
+            load_catalogue(airflow)
     nightly = [lambda: train_and_publish(airflow, plan)]
     if plan.world is not None:
         world = plan.world

@@ -224,9 +224,15 @@ def restart(local: Local, part: str | None) -> None:
     running = supervisor(remembered(local))
     if running is None:
         raise StackError("the local stack is not running: `make up` starts it")
-    states = {p["name"]: p["statename"] for p in running.supervisor.getAllProcessInfo()}  # type: ignore[union-attr, index]
+    once = {p.name for p in programs(remembered(local)) if p.one_shot}
+    states = {
+        p["name"]: p["statename"]
+        for p in running.supervisor.getAllProcessInfo()  # type: ignore[union-attr]
+        if p["name"] not in once
+    }
     if part not in states:
-        raise StackError(f"which part? make restart PART=<one of {', '.join(states)}>")
+        wrong = f"there is no part {part}" if part else "which part?"
+        raise StackError(f"{wrong}: make restart PART=<one of {', '.join(states)}>")
     try:
         if states[part] in ("RUNNING", "STARTING"):
             print(f"restart: stopping {part}", flush=True)
@@ -237,7 +243,7 @@ def restart(local: Local, part: str | None) -> None:
         raise StackError(
             f"{part} did not start ({error.faultString}): make logs PART={part}"
         ) from None
-    print(f"restart: {part} runs", flush=True)
+    print(f"restart: {part} was started; `make status` says when it is healthy", flush=True)
 
 
 def job(local: Local, name: str, arguments: list[str]) -> int:

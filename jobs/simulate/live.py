@@ -14,15 +14,15 @@ LISTENERS_AT_ONCE = 200
 Event = dict[str, Any]
 
 
-def live_events(world: World, now_ms: int) -> Iterator[Event]:
+def live_events(world: World, now_ms: int, to: str = "") -> Iterator[Event]:
     """Yield events without end, as the contract's fields without nulls and `timestamp`.
 
     They come in the order in which they would happen if hour after hour many listeners held
     a session each, with the tastes they have at the end of the history. When each is sent,
     and so its timestamp, is up to the caller: the order stays true at any rate. Another
-    `now_ms` gives other events with other ids.
+    `now_ms`, or another receiver `to`, gives other events with other ids.
     """
-    rng = world.rng("live", now_ms)
+    rng = world.rng("live", now_ms, to)
     while True:
         for row in _busy_hour(world, now_ms, rng).to_pylist():
             del row["timestamp"]

@@ -118,12 +118,20 @@ class Catalogue:
         return None if vector is None else [float(x) for x in vector], found.get(CHOICES, [])
 
     def some_listeners(self, limit: int) -> list[dict[str, Any]]:
-        """Return listeners with a name, by id: user_id, username and likes (None if unknown)."""
-        named = self._db[names.USERS].find({"username": {"$ne": None}}, {"username": 1, "likes": 1})
-        return [
-            {"user_id": str(d["_id"]), "username": d["username"], "likes": d.get("likes")}
-            for d in named.sort("_id", ASCENDING).limit(limit)
-        ]
+        """Return listeners by id: user_id, username and likes (None if unknown).
+
+        Those with a name, or where nobody has one, those that a model was trained on.
+        """
+        shown = {"username": 1, "likes": 1}
+        for wanted in ({"username": {"$ne": None}}, {"vectors": {"$exists": True}}):
+            found = self._db[names.USERS].find(wanted, shown).sort("_id", ASCENDING).limit(limit)
+            people = [
+                {"user_id": str(d["_id"]), "username": d.get("username"), "likes": d.get("likes")}
+                for d in found
+            ]
+            if people:
+                return people
+        return []
 
     def ping(self) -> None:
         """Raise one of AWAY unless MongoDB answers."""

@@ -9,11 +9,11 @@ from uuid import uuid4
 import pytest
 import requests
 
-from jobs.contract.names import PLAY_COUNTS, SONGS
+from jobs.contract.names import PLAY_COUNTS, RAW_LOGS, SONGS
 from jobs.stores.events import EventLog
 from jobs.stores.lease import Lease, lake_writer
 from jobs.stores.stream_health import StreamHealth
-from tests.integration.lake import quarantine, raw_logs
+from tests.integration.lake import append, quarantine, raw_logs
 
 TRACK = "song-00001"
 LISTENER = "who-posts"
@@ -184,10 +184,13 @@ def test_a_wider_rule_takes_back_from_quarantine_and_the_night_drops_a_late_copy
     assert "moved to raw/logs: 1" in stack.done("reprocess_quarantine", *options)
     (row,) = raw_logs(stack.settings, filters=this_one).to_pylist()
     assert row["kafka_offset"] is not None
-    # The same event once more, in a log that is imported.
+    # The same event once more, in a log that is imported, and as a redelivery after long.
     (tmp_path / "again.jsonl").write_text(json.dumps(old))
-    stack.done("import_logs", str(tmp_path / "again.jsonl"), "--format", "nocturne")
-    assert len(raw_logs(stack.settings, filters=this_one)) == 2
+    said = stack.done("import_logs", str(tmp_path / "again.jsonl"), "--format", "nocturne")
+    assert "of which were there already: 1" in said
+    assert raw_logs(stack.settings, filters=this_one).to_pylist() == [row]
+    copy = row | {"kafka_offset": None, "kafka_partition": None, "received_at": datetime.now(UTC)}
+    append(stack.settings, RAW_LOGS, [copy])
     said = stack.done("maintain_lake", "--steps", "deduplicate")
     assert "deduplicate: 1 later copies" in said
     assert raw_logs(stack.settings, filters=this_one).to_pylist() == [row]

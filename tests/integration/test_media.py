@@ -16,7 +16,7 @@ from jobs.contract.erasure import listener_hash
 from jobs.import_audio import LANDED
 from jobs.stores.cache import KINDS, Cache
 from jobs.stores.catalogue import Catalogue
-from jobs.stores.documents import Documents
+from jobs.stores.documents import Documents, database
 from jobs.stores.media import AudioLinks
 from jobs.stores.objects import Objects
 
@@ -200,6 +200,18 @@ def test_listeners_to_try_have_a_name_and_say_what_they_like(stack, published):
     assert len(found) == 12
     assert all(person["username"] and " and " in person["likes"] for person in found)
     assert found[0]["user_id"] == "listener-0000"
+
+
+def test_without_names_those_with_a_model_may_be_tried(stack):
+    settings = stack.settings.model_copy(update={"mongo_db": "nocturne_unnamed"})
+    db = database(settings)
+    db[names.USERS].delete_many({})
+    db[names.USERS].insert_many([{"_id": "own-1", "vectors": {"g": [1.0]}}, {"_id": "own-2"}])
+    with closing(Catalogue(settings, 5_000)) as catalogue:
+        found = catalogue.some_listeners(12)
+    assert found == [{"user_id": "own-1", "username": None, "likes": None}]
+    db.client.drop_database(db.name)
+    db.client.close()
 
 
 def test_a_cookie_speaks_for_its_listener_until_they_sign_out(stack, browser):

@@ -5,7 +5,7 @@ from datetime import UTC, datetime
 
 import pytest
 
-from jobs.import_logs import _arguments, choose
+from jobs.import_logs import _arguments, choose, without_known
 from jobs.stream.formats import FORMATS, Shape, read_events
 from jobs.stream.identify import imported
 from jobs.stream.validate import accepted, refused
@@ -215,3 +215,21 @@ def test_columns_without_header(spark, tmp_path):
     events = events_of(spark, path, *options)
     assert plays(events) == [("u1", "t1", 1_400_000_000_000, None, None)]
     assert reasons(events) == ["invalid_utf8", "unknown_action"]
+
+
+def test_a_mended_file_adds_only_what_is_new(spark, tmp_path):
+    """Two identical plays are two plays, in the first file as in the second."""
+    rows = ["ann;t1;100", "ann;t1;100", "ben;t2;never"]
+    options = ("--format", "columns", "--map", "user_id=u,track_id=t,timestamp=at")
+    options += ("--delimiter", ";")
+    found = []
+    for name, last in (("first", rows[2]), ("mended", "ben;t2;200")):
+        path = tmp_path / f"{name}.csv"
+        lines = ["u;t;at", *[row.replace("100", "1700000000") for row in rows[:2]]]
+        path.write_text("\n".join([*lines, last.replace("200", "1700000200")]) + "\n")
+        found.append(accepted(events_of(spark, path, *options)))
+    first, mended = found
+    assert (first.count(), mended.count()) == (2, 3)
+    (new,) = without_known(mended, first.select("date", "event_id")).collect()
+    assert (new.user_id, new.track_id) == ("ben", "t2")
+    assert without_known(mended, first.select("date", "event_id")).columns == mended.columns
