@@ -42,14 +42,14 @@ def _against(
     settings: Settings, found: Manifest, as_of: date, params: dict[str, float | int | str]
 ) -> str | None:
     name, nights, days = found.generation, settings.chain_nights, (as_of - found.as_of).days
+    if days < 0:
+        return f"{name} knows days that are after {as_of}"
     if found.split is None:
         return f"{name} has no factors without its last days"
     if found.split > as_of - timedelta(days=settings.test_days):
         return f"{name} knows days that the evaluation asks about"
     if found.params != params:
         return f"{name} was trained with {found.params}"
-    if days < 0:
-        return f"{name} knows days that are after {as_of}"
     if days > nights:
         return f"{name} is {days} days older"
     if found.chain + 1 >= nights:

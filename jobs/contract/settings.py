@@ -72,7 +72,7 @@ class Settings(BaseSettings):
         7, ge=1, description="Every so many nights exact starts from scratch; 1: each night."
     )
     exact_driver_pairs: int = Field(
-        5_000_000, ge=0, description="Up to so many pairs, exact solves in the driver alone."
+        12_000_000, ge=0, description="Up to so many pairs, exact solves in the driver alone."
     )
     exact_broadcast_mib: int = Field(
         1024, ge=1, description="Vectors of one side above so many MiB are left to mllib."

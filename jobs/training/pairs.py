@@ -47,7 +47,11 @@ class Dealt:
     """The rows of one side in blocks of about equal work: by length, dealt in turn."""
 
     order: NDArray[np.int64]
-    """Rows, the longest first; the i-th is in block i modulo `blocks`."""
+    """Rows, the longest first; the i-th is in block i modulo `blocks`.
+
+    It is also the order of the columns that stand for them on the other side: those that are read
+    most lie together in memory.
+    """
     blocks: int
 
     @classmethod
@@ -55,10 +59,10 @@ class Dealt:
         """Deal rows of these lengths."""
         return cls(np.argsort(-lengths, kind="stable"), blocks)
 
-    def ranks(self) -> NDArray[np.int64]:
+    def ranks(self) -> NDArray[np.int32]:
         """Return each row's place in `order`."""
-        ranks = np.empty_like(self.order)
-        ranks[self.order] = np.arange(len(self.order))
+        ranks = np.empty(len(self.order), np.int32)
+        ranks[self.order] = np.arange(len(self.order), dtype=np.int32)
         return ranks
 
     def rows(self, block: int) -> int:
@@ -97,26 +101,27 @@ class InDriver:
         values = table["weight"].to_numpy()
         blocks = len(os.sched_getaffinity(0))
         self._threads = ThreadPoolExecutor(blocks)
-        self._sides: list[tuple[Dealt, list[Rows]]] = []
-        for side, (own, other) in enumerate(((by_user, by_item), (by_item, by_user))):
-            dealt = Dealt.by(np.bincount(own, minlength=len(self.ids[side])), blocks)
-            ranks = dealt.ranks()[own]
+        self._sides = [Dealt.by(np.bincount(side), blocks) for side in (by_user, by_item)]
+        users, items = (
+            side.ranks()[own] for side, own in zip(self._sides, (by_user, by_item), strict=True)
+        )
+        self._parts: list[list[Rows]] = []
+        for side, (own, other) in enumerate(((users, items), (items, users))):
             parts = []
             for block in range(blocks):
-                here = ranks % blocks == block
-                shape = (dealt.rows(block), len(self.ids[1 - side]))
-                parts.append(_block(ranks[here] // blocks, other[here], values[here], shape))
-            self._sides.append((dealt, parts))
+                here = own % blocks == block
+                shape = (self._sides[side].rows(block), len(self.ids[1 - side]))
+                parts.append(_block(own[here] // blocks, other[here], values[here], shape))
+            self._parts.append(parts)
 
     def solved(self, side: int, fixed: Floats, params: AlsParams) -> Floats:
         """Return the vectors of one side against those of the other, a row for each id."""
-        dealt, parts = self._sides[side]
-        z, values, basis = eigenbasis(fixed)
+        z, values, basis = eigenbasis(fixed[self._sides[1 - side].order])
         with threadpool_limits(1, "blas"):
             found = self._threads.map(
-                lambda rows: solve(rows, z, values, params.reg, params.alpha), parts
+                lambda rows: solve(rows, z, values, params.reg, params.alpha), self._parts[side]
             )
-            return dealt.together(found, params.rank) @ basis.T
+            return self._sides[side].together(found, params.rank) @ basis.T
 
     def close(self) -> None:
         """Let go of them."""
@@ -182,7 +187,7 @@ class OnExecutors:
     def solved(self, side: int, fixed: Floats, params: AlsParams) -> Floats:
         """Return the vectors of one side against those of the other, a row for each id."""
         dealt = self._sides[side]
-        z, values, basis = eigenbasis(fixed)
+        z, values, basis = eigenbasis(fixed[self._sides[1 - side].order])
         shared = self._context.broadcast((z, values))
         reg, alpha, rank = params.reg, params.alpha, params.rank
 
@@ -220,14 +225,13 @@ def _blocks(
     def pack(batches: Iterator[pa.RecordBatch]) -> Iterator[pa.RecordBatch]:
         table = pa.Table.from_batches(batches, PAIR)
         (user_ids, user_ranks), (item_ids, item_ranks) = known.value
-        users = pc.index_in(table["user_id"], user_ids).to_numpy()
-        items = pc.index_in(table["track_id"], item_ids).to_numpy()
+        users = user_ranks[pc.index_in(table["user_id"], user_ids).to_numpy()]
+        items = item_ranks[pc.index_in(table["track_id"], item_ids).to_numpy()]
         values = table["weight"].to_numpy()
-        of_sides = ((user_ranks[users], items), (item_ranks[items], users))
-        for side, (rank, other) in enumerate(of_sides):
+        for side, (own, other) in enumerate(((users, items), (items, users))):
             for block in range(count):
-                here = rank % count == block
-                places = (rank[here] // count).astype(np.int32)
+                here = own % count == block
+                places = own[here] // count
                 pieces = [[part.tobytes()] for part in (places, other[here], values[here])]
                 names = [field.split()[0] for field in PACKED.split(", ")]
                 yield pa.record_batch([[side * count + block], *pieces], names)
