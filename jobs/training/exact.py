@@ -119,12 +119,12 @@ def first_vectors(ids: list[str], params: AlsParams, start: Vectors | None) -> F
     Of length 1 as MLlib's: from vectors of length .1 a checkerboard of two tastes took thirty
     iterations to come out right, where it takes three.
     """
-    first: Floats
-    if start is None:
-        drawn = np.random.default_rng(params.seed).normal(size=(len(ids), params.rank))
-        first = (drawn / np.linalg.norm(drawn, axis=1, keepdims=True)).astype(np.float32)
-        return first
-    first, _ = in_order(pd.Index(ids, dtype=object), start)
+    if start is not None:
+        known, missing = in_order(pd.Index(ids, dtype=object), start)
+        if len(missing) < len(ids):  # from zeros alone nothing would ever move
+            return known
+    drawn = np.random.default_rng(params.seed).normal(size=(len(ids), params.rank))
+    first: Floats = (drawn / np.linalg.norm(drawn, axis=1, keepdims=True)).astype(np.float32)
     return first
 
 
