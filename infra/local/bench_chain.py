@@ -31,11 +31,12 @@ from jobs.contract.errors import BadInput, NocturneError
 from jobs.contract.settings import Settings, load_settings
 from jobs.session import spark_session
 from jobs.training import exact
-from jobs.training.als import AlsParams, Factors, Vectors, collect_factors, in_order
+from jobs.training.als import AlsParams, Factors, Vectors, collect_factors
 from jobs.training.assessment import MIN_SONGS, relevant
-from jobs.training.contestant import Answers, answer, unit
+from jobs.training.contestant import Answers, answer
 from jobs.training.exam import Exam
 from jobs.training.metrics import Doubles, Mean, mean_of, per_listener, per_move
+from jobs.training.night import mean_cosine
 from jobs.training.trial import neighbour_pairs, seated
 from jobs.training.weights import weighted
 from jobs.training.window import plays_per_pair, window_start
@@ -119,7 +120,7 @@ def nights(plays: DataFrame, days: list[date], settings: Settings) -> Iterator[N
         for way, model in models(trainer, train, as_of, settings, before).items():
             taking = seated(exam, model.factors, neighbours)
             metrics = values(exam, answer(exam, taking, settings.session_user_weight))
-            like = likeness(before[way], model.songs) if way in before else None
+            like = mean_cosine(model.songs, before[way]) if way in before else None
             before[way] = model.songs
             yield Night(as_of, way, model.seconds, like, metrics)
         train.unpersist()
@@ -152,13 +153,6 @@ def values(exam: Exam, found: Answers) -> dict[str, Values]:
         hits = per_move(found.next[strategy])["hr_20"]
         metrics[f"HR@20, {strategy}"] = Values(hits, listeners[exam.moves.listener])
     return metrics
-
-
-def likeness(one: Vectors, other: Vectors) -> float:
-    """Return the mean cosine of the songs that both have."""
-    both = pd.Index(one[0], dtype=object).intersection(pd.Index(other[0], dtype=object))
-    ours, theirs = (unit(in_order(both, found)[0]) for found in (one, other))
-    return float(np.einsum("ij,ij->i", ours, theirs).mean())
 
 
 def difference(found: list[Night], way: str, metric: str) -> Mean:
