@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from infra.local import training_report
-from infra.local.bench_chain import CHAINS, SCRATCH, SPLIT, Night, Values, likeness, summary
+from infra.local.bench_chain import CHAINS, SCRATCH, SPLIT, Night, Values, summary
 from infra.local.bench_engines import DRIVER_PAIRS, Fit, engines
 from infra.local.bench_pairs import Case, simulated
 from infra.local.bench_training import measure
@@ -147,9 +147,3 @@ def test_ways_are_compared_with_scratch_without_the_first_night():
         difference = found["difference"]["hit"]
         assert difference["mean"] == pytest.approx(1 / 6)  # one of six more
         assert (difference["low"], difference["listeners"]) == (0, 2)
-
-
-def test_likeness_is_of_the_songs_of_both_nights():
-    before = ["a", "b", "gone"], np.array([[1, 0], [0, 2], [5, 5]], np.float32)
-    after = ["new", "b", "a"], np.array([[7, 7], [0, 1], [0, 3]], np.float32)
-    assert likeness(before, after) == pytest.approx(0.5)

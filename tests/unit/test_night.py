@@ -143,3 +143,9 @@ def test_the_held_out_metric_is_that_of_new_songs(spark):
     third = list("abcd"), np.array([[9, 0], [1, 0], [2, 0], [3, 0]], np.float32)
     assert held.ndcg(users, best) == pytest.approx(1.0)
     assert held.ndcg(users, third) == pytest.approx(0.5)
+
+
+def test_the_mean_cosine_is_of_the_songs_of_both_nights():
+    before = ["a", "b", "gone"], np.array([[1, 0], [0, 2], [5, 5]], np.float32)
+    after = ["new", "b", "a"], np.array([[7, 7], [0, 1], [0, 3]], np.float32)
+    assert mean_cosine(after, before) == pytest.approx(0.5)
