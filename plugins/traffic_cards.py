@@ -2,6 +2,7 @@
 
 import time
 from collections import Counter
+from collections.abc import Sequence
 from datetime import UTC, datetime, timedelta
 
 from jobs.contract import names
@@ -22,6 +23,8 @@ ERROR_SHARE = 0.01
 SLOW_SECONDS = 0.5
 SHOWN_KINDS = 12
 ENDED_SECONDS = 86_400
+Stage = tuple[str, float | None, int | None]
+"""Name, when it worked last (epoch seconds; None: never), seconds of its promise, if any."""
 MANY_EVENTS = 200
 """Fewer a day say nothing about a drop."""
 
@@ -61,21 +64,7 @@ class TrafficCards:
                 MODEL_HOURS * 3600,
             ),
         ]
-        rows = []
-        for stage, at, promise in stages:
-            age = None if at is None else now - at
-            word = _promise(age, promise)
-            promised = "-" if promise is None else span(promise)
-            rows.append([stage, "never" if age is None else span(age), promised, word])
-        head = ["Stage", "Age", "Promise", ""]
-        for word, state, said in (
-            ("missed", "bad", "Promise missed"),
-            ("not yet", "warning", "Not yet done"),
-        ):
-            stages_so = [row[0].lower() for row in rows if row[3] == word]
-            if stages_so:
-                return Card(state, f"{said}: {', '.join(stages_so)}.", [], head, rows)
-        return Card("good", "Every promise is kept.", [], head, rows)
+        return promises(stages, now)
 
     def _newest_file(self) -> float | None:
         """Return when the newest file of the last two days' partitions was written."""
@@ -191,7 +180,25 @@ class TrafficCards:
         return Card("good", f"{sum(bars):,} events in 24 hours.", facts, head, rows, bars)
 
 
-def _promise(age: float | None, promise: int | None) -> str:
+def promises(stages: Sequence[Stage], now: float) -> Card:
+    """Return how old each stage's work is, against its promise; the worst of them is the card's."""
+    rows = []
+    for stage, at, promise in stages:
+        age = None if at is None else now - at
+        promised = "-" if promise is None else span(promise)
+        rows.append([stage, "never" if age is None else span(age), promised, _kept(age, promise)])
+    head = ["Stage", "Age", "Promise", ""]
+    for word, state, said in (
+        ("missed", "bad", "Promise missed"),
+        ("not yet", "warning", "Not yet done"),
+    ):
+        found = [row[0].lower() for row in rows if row[3] == word]
+        if found:
+            return Card(state, f"{said}: {', '.join(found)}.", [], head, rows)
+    return Card("good", "Every promise is kept.", [], head, rows)
+
+
+def _kept(age: float | None, promise: int | None) -> str:
     """Return how a promise stands; what was never done, on a fresh stack, is not broken yet."""
     if promise is None:
         return "-"

@@ -224,6 +224,7 @@ def restart(local: Local, part: str | None) -> None:
     running = supervisor(remembered(local))
     if running is None:
         raise StackError("the local stack is not running: `make up` starts it")
+    os.environ.update(environment(remembered(local)))
     once = {p.name for p in programs(remembered(local)) if p.one_shot}
     states = {
         p["name"]: p["statename"]

@@ -21,7 +21,6 @@ from jobs.contract.generations import State
 from jobs.contract.names import runbook
 from jobs.stores.alerts import Alerts
 from jobs.stores.generations import Generations
-from plugins.page_cards import Cards
 from tests.browser.rig import Rig, answers, until
 from tests.browser.test_pages import serious, swapped
 from tests.wires import Wire, free_port
@@ -276,12 +275,6 @@ def test_a_stream_whose_alert_is_open_is_not_good(desk: Desk):
         finally:
             alerts.clear("stream_frozen")
     until(lambda: desk.card("stream")["state"] == "good", "the stream's end of it")
-
-
-def test_what_a_fresh_deployment_never_did_is_no_broken_promise(rig: Rig):
-    fresh = rig.stack.settings.model_copy(update={"mongo_db": "fresh"})
-    card = Cards(fresh, lambda _: None).read("freshness")
-    assert (card.state, card.said) == ("warning", "Not yet done: stream, training, publication.")
 
 
 def test_a_card_that_cannot_be_read_is_never_a_stale_green(desk: Desk, page: Page):
