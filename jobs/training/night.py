@@ -58,7 +58,7 @@ def fit_night(
             return _exactly(plays, as_of, split, recipe, start)
         except exact.TooLarge as error:
             print(f"training: {error}: mllib trains instead", flush=True)
-    weights = weighted(plays_per_pair(plays, as_of, recipe.half_life), recipe.weighting)
+    weights = _weights(plays, as_of, recipe)
     return Night(mllib.train(weights, recipe.als()), "mllib", recipe.iterations)
 
 
@@ -82,6 +82,10 @@ def _exactly(
     return Night(factors, "exact", iterations, before.items, near)
 
 
+def _weights(plays: DataFrame, as_of: date, recipe: Recipe) -> DataFrame:
+    return weighted(plays_per_pair(plays, as_of, recipe.half_life), recipe.weighting)
+
+
 def from_split(recipe: Recipe) -> int:
     """Return the iterations of a whole window that starts from the one without its last days.
 
@@ -99,7 +103,7 @@ def _fit(
     start: Vectors | None = None,
     go_on: Callable[[exact.Lap], bool] = exact.to_the_end,
 ) -> Factors:
-    weights = weighted(plays_per_pair(plays, as_of, recipe.half_life), recipe.weighting)
+    weights = _weights(plays, as_of, recipe)
     return exact.train(weights, recipe.als(iterations), recipe.limits, start, go_on)
 
 

@@ -222,6 +222,8 @@ def _blocks(
         for block in range(count)
     ]
 
+    names = [field.split()[0] for field in PACKED.split(", ")]
+
     def pack(batches: Iterator[pa.RecordBatch]) -> Iterator[pa.RecordBatch]:
         table = pa.Table.from_batches(batches, PAIR)
         (user_ids, user_ranks), (item_ids, item_ranks) = known.value
@@ -233,7 +235,6 @@ def _blocks(
                 here = own % count == block
                 places = own[here] // count
                 pieces = [[part.tobytes()] for part in (places, other[here], values[here])]
-                names = [field.split()[0] for field in PACKED.split(", ")]
                 yield pa.record_batch([[side * count + block], *pieces], names)
 
     def compressed(block: int, packed: Iterable[tuple[int, tuple[bytes, ...]]]) -> Iterator[Rows]:
