@@ -1,7 +1,6 @@
 """Alerts about DAG runs: one that failed, one that is late. A green run ends them."""
 
 import asyncio
-import re
 from contextlib import closing
 from datetime import timedelta
 from typing import Any
@@ -9,13 +8,12 @@ from typing import Any
 from airflow.sdk import AsyncCallback, DeadlineAlert, DeadlineReference
 from airflow.sdk.bases.notifier import BaseNotifier
 
+from jobs.contract.errors import last_sentence
 from jobs.contract.names import runbook
 from jobs.contract.settings import load_settings
 
 LONGEST = 400
 OUTPUT = "Last spark-submit output:"
-SENTENCE = re.compile(r"[a-z][a-z_]*: ")
-"""How the jobs begin what they say; Spark's own lines begin with a time or in capitals."""
 
 
 def alerts() -> Any:
@@ -39,8 +37,7 @@ def reason(said: str) -> str:
     if not found:
         return said
     lines = [line.strip() for line in output.splitlines() if line.strip()]
-    own = [line for line in lines if SENTENCE.match(line)]
-    return (own or lines or [said])[-1]
+    return last_sentence(lines) or [said, *lines][-1]
 
 
 class TellOfFailure(BaseNotifier):

@@ -1,6 +1,5 @@
 """Start DAG runs over Airflow's REST API and follow them."""
 
-import re
 import time
 from typing import Any
 
@@ -8,13 +7,11 @@ import requests
 from requests.adapters import HTTPAdapter
 from urllib3.util import Retry
 
-from jobs.contract.errors import NocturneError
+from jobs.contract.errors import NocturneError, last_sentence
 
 POLL_SECONDS = 2.0
 RUN_SECONDS = 900
 FINAL = {"success", "failed"}
-SENTENCE = re.compile(r"[a-z][a-z_]*: ")
-"""How the jobs begin what they say."""
 
 
 class RunFailed(NocturneError):
@@ -97,9 +94,8 @@ class Airflow:
         for task in self.call("GET", path)["task_instances"]:
             if task["state"] == "failed":
                 name = task["task_id"]
-                lines = self.said(dag, run, name, task["try_number"])
-                own = [line for line in lines if SENTENCE.match(line)]
-                return f"{name} says: {own[-1]}; " if own else ""
+                own = last_sentence(self.said(dag, run, name, task["try_number"]))
+                return f"{name} says: {own}; " if own else ""
         return ""
 
     def said(self, dag: str, run: str, task: str, attempt: int = 1) -> list[str]:

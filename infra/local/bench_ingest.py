@@ -273,8 +273,7 @@ def main() -> int:
     arguments = parser.parse_args()
     try:
         local = stack.remembered(load_local())
-        if stack.supervisor(local) is None:
-            raise BenchFailed("the local stack is not running: run `make up` first")
+        stack.require_running(local)
         # Its bucket is its own, where no other key leads.
         os.environ.update(environment(local) | administrator(local.state))
         whole = load_settings()

@@ -169,8 +169,7 @@ def main() -> int:
     args = parser.parse_args()
     try:
         local = stack.remembered(load_local())
-        if stack.supervisor(local) is None:
-            raise NocturneError("the local stack is not running: run `make up` first")
+        stack.require_running(local)
         # Its bucket is its own, where no other key leads.
         os.environ.update(environment(local) | administrator(local.state))
         wanted = {"NOCTURNE_LAKE_BUCKET": OWN, "NOCTURNE_MONGO_DB": OWN}

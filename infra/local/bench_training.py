@@ -89,7 +89,7 @@ def _collect_garbage(spark: SparkSession) -> None:
 
 
 def run(data: Path, millions: list[int], rounds: int, settings: Settings) -> None:
-    """Measure everything; print the report and write it to `reports/`."""
+    """Measure everything and print the report; what is measured is kept as it comes."""
     if not millions and not any((data / name).is_file() for name in (MUSIC, HETREC)):
         raise BadInput(f"there is neither {MUSIC} nor {HETREC} in {data}, and no PAIRS are asked")
     configure_spark()
@@ -102,10 +102,14 @@ def run(data: Path, millions: list[int], rounds: int, settings: Settings) -> Non
             for case in cases(spark, settings, data, millions, Path(folder)):
                 print(f"bench-training: {case.name}", flush=True)
                 found += measure(case, rounds, limits)
+                write(found, report(found, limits.driver_pairs))
         finally:
             spark.stop()
-    text = report(found, limits.driver_pairs)
-    print(text, end="")
+    print(report(found, limits.driver_pairs), end="")
+
+
+def write(found: list[Measured], text: str) -> None:
+    """Write what is measured so far, and its report, to `reports/`."""
     REPORTS.mkdir(exist_ok=True)
     (REPORTS / "training.md").write_text(f"{text}\n![Seconds per iteration](training.svg)\n")
     (REPORTS / "training.svg").write_text(iteration_plot(found))

@@ -200,7 +200,8 @@ def own_environment(local: Local) -> dict[str, str]:
         "AIRFLOW__CORE__EXECUTION_API_SERVER_URL": f"{airflow_url}/execution/",
         "AIRFLOW__CORE__SIMPLE_AUTH_MANAGER_USERS": AIRFLOW_USERS,
         "AIRFLOW__CORE__FERNET_KEY": "",
-        "AIRFLOW__DATABASE__SQL_ALCHEMY_CONN": f"sqlite:///{airflow_home / 'airflow.db'}",
+        # Writers wait for each other, seconds, before "database is locked"; unsaid, it is 5.
+        "AIRFLOW__DATABASE__SQL_ALCHEMY_CONN": f"sqlite:///{airflow_home}/airflow.db?timeout=30",
         "AIRFLOW__API__HOST": HOST,
         "AIRFLOW__API__PORT": str(local.airflow_port),
         "AIRFLOW__API__BASE_URL": airflow_url,

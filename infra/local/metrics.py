@@ -59,9 +59,7 @@ def write_config(local: Local, settings: Settings) -> None:
 
 def start(local: Local) -> None:
     """Start what is not running; raises StackError where that is not possible."""
-    supervised = stack.supervisor(local)
-    if supervised is None:
-        raise StackError("the local stack is not running: `make up` starts it")
+    supervised = stack.require_running(local)
     for binary in (prometheus(), statsd_exporter()):
         if not binary.exists():
             raise StackError(f"not installed yet: {binary}; run `make metrics`")

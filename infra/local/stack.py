@@ -54,6 +54,14 @@ def supervisor(local: Local) -> xmlrpc.client.ServerProxy | None:
     return proxy
 
 
+def require_running(local: Local) -> xmlrpc.client.ServerProxy:
+    """Return supervisord's interface; raises StackError where this stack does not run."""
+    found = supervisor(local)
+    if found is None:
+        raise StackError("the local stack is not running: `make up` starts it")
+    return found
+
+
 def prepare(local: Local) -> None:
     """Write every configuration file of the stack."""
     os.environ.update(environment(local))
@@ -221,11 +229,10 @@ def logs(local: Local, part: str | None) -> None:
 
 def restart(local: Local, part: str | None) -> None:
     """Stop and start one program, healthy or not; raises StackError where it cannot."""
-    running = supervisor(remembered(local))
-    if running is None:
-        raise StackError("the local stack is not running: `make up` starts it")
-    os.environ.update(environment(remembered(local)))
-    once = {p.name for p in programs(remembered(local)) if p.one_shot}
+    local = remembered(local)
+    running = require_running(local)
+    os.environ.update(environment(local))
+    once = {p.name for p in programs(local) if p.one_shot}
     states = {
         p["name"]: p["statename"]
         for p in running.supervisor.getAllProcessInfo()  # type: ignore[union-attr]
@@ -249,10 +256,10 @@ def restart(local: Local, part: str | None) -> None:
 
 def job(local: Local, name: str, arguments: list[str]) -> int:
     """Run one of `jobs/` in the running stack's environment; return its exit code."""
-    if supervisor(remembered(local)) is None:
-        raise StackError("the local stack is not running: `make up` starts it")
+    local = remembered(local)
+    require_running(local)
     command = [sys.executable, str(ROOT / f"jobs/{name}.py"), *arguments]
-    return subprocess.run(command, check=False, env=environment(remembered(local))).returncode
+    return subprocess.run(command, check=False, env=environment(local)).returncode
 
 
 def main() -> int:

@@ -1,4 +1,8 @@
-"""The errors of Nocturne's jobs and stores."""
+"""The errors of Nocturne's jobs and stores, and how their sentences are found in a log."""
+
+import re
+
+SENTENCE = re.compile(r"[a-z][a-z_]*: ")
 
 
 class NocturneError(Exception):
@@ -43,3 +47,17 @@ class LakeBroken(NocturneError):
 
 class NotErased(NocturneError):
     """Something of a listener who is to be erased is still there."""
+
+
+def last_sentence(lines: list[str]) -> str:
+    """Return the last line of a log that a job said itself, or "" where none is.
+
+    Jobs begin what they say with their name; Spark's own lines begin with a time or in capitals.
+
+    Examples:
+        >>> last_sentence(["train_als: rows 7", "12:00:01 WARN Y: z", "train_als: too little"])
+        'train_als: too little'
+        >>> last_sentence(["WARNING: Using x"])
+        ''
+    """
+    return next((line for line in reversed(lines) if SENTENCE.match(line)), "")

@@ -4,7 +4,7 @@ import os
 from collections.abc import Iterable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
-from typing import Any, Protocol, Self
+from typing import Protocol, Self
 
 import numpy as np
 import pyarrow as pa
@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 from pyspark import RDD, StorageLevel
 from pyspark.sql import DataFrame
 from pyspark.sql import functions as F
-from scipy.sparse import coo_array
+from scipy.sparse import coo_array, csr_array
 from threadpoolctl import threadpool_limits
 
 from jobs.training.als import AlsParams
@@ -77,12 +77,7 @@ class Dealt:
         return vectors
 
 
-def _block(
-    places: NDArray[Any], columns: NDArray[Any], weights: Floats, shape: tuple[int, int]
-) -> Rows:
-    """Compress pairs into rows, whatever order they come in."""
-    matrix = coo_array((weights, (places, columns)), shape).tocsr()
-    matrix.sort_indices()
+def _rows(matrix: csr_array) -> Rows:
     return Rows(matrix.indptr.astype(np.int64), matrix.indices.astype(np.int32), matrix.data)
 
 
@@ -96,23 +91,26 @@ class InDriver:
     def __init__(self, weights: DataFrame) -> None:
         """Take user_id, track_id, weight, one row per pair."""
         table = _typed(weights).toArrow()
-        (users, by_user), (items, by_item) = (_numbered(table[name]) for name in KEYS)
-        self.ids = users.to_pylist(), items.to_pylist()
-        values = table["weight"].to_numpy()
         blocks = len(os.sched_getaffinity(0))
         self._threads = ThreadPoolExecutor(blocks)
+        (users, by_user), (items, by_item) = (
+            _numbered(table[name], self._threads, blocks) for name in KEYS
+        )
+        self.ids = users.to_pylist(), items.to_pylist()
+        values = table["weight"].to_numpy()
         self._sides = [Dealt.by(np.bincount(side), blocks) for side in (by_user, by_item)]
         users, items = (
             side.ranks()[own] for side, own in zip(self._sides, (by_user, by_item), strict=True)
         )
-        self._parts: list[list[Rows]] = []
-        for side, (own, other) in enumerate(((users, items), (items, users))):
-            parts = []
-            for block in range(blocks):
-                here = own % blocks == block
-                shape = (self._sides[side].rows(block), len(self.ids[1 - side]))
-                parts.append(_block(own[here] // blocks, other[here], values[here], shape))
-            self._parts.append(parts)
+
+        shape = len(self.ids[USERS]), len(self.ids[ITEMS])
+        matrix = coo_array((values, (users, items)), shape)
+
+        def compressed(rows: coo_array) -> list[Rows]:
+            found = rows.tocsr()
+            return [_rows(found[block::blocks]) for block in range(blocks)]
+
+        self._parts = list(self._threads.map(compressed, (matrix, matrix.T)))
 
     def solved(self, side: int, fixed: Floats, params: AlsParams) -> Floats:
         """Return the vectors of one side against those of the other, a row for each id."""
@@ -128,13 +126,20 @@ class InDriver:
         self._threads.shutdown()
 
 
-def _numbered(column: pa.ChunkedArray) -> tuple[pa.Array, NDArray[np.int32]]:
+def _numbered(
+    column: pa.ChunkedArray, threads: ThreadPoolExecutor, parts: int
+) -> tuple[pa.Array, NDArray[np.int32]]:
     """Return the ids of a column in order, and the place of each row's among them."""
-    found = column.combine_chunks().dictionary_encode()
-    order = pc.sort_indices(found.dictionary).to_numpy()
+    size = len(column) // parts + 1
+    pieces = [column.slice(part * size, size).combine_chunks() for part in range(parts)]
+    encoded = pa.chunked_array(threads.map(pa.StringArray.dictionary_encode, pieces))
+    found = encoded.unify_dictionaries()
+    ids = found.chunk(0).dictionary
+    order = pc.sort_indices(ids).to_numpy()
     places = np.empty(len(order), np.int32)
     places[order] = np.arange(len(order), dtype=np.int32)
-    return found.dictionary.take(pa.array(order)), places[found.indices.to_numpy()]
+    indices = pa.chunked_array(chunk.indices for chunk in found.chunks)
+    return ids.take(pa.array(order)), places[indices.to_numpy()]
 
 
 @dataclass(frozen=True)
@@ -243,7 +248,7 @@ def _blocks(
             np.concatenate([np.frombuffer(piece[i], kind) for piece in pieces])
             for i, kind in enumerate((np.int32, np.int32, np.float32))
         )
-        yield _block(places, columns, values, shapes[block])
+        yield _rows(coo_array((values, (places, columns)), shapes[block]).tocsr())
 
     # A few large objects go through the shuffle, not one for each pair.
     packed = _typed(weights).mapInArrow(pack, PACKED)

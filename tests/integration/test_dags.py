@@ -272,7 +272,13 @@ def test_a_backfill_of_two_days_trains_two_generations_in_order(
         "max_active_runs": 1,
         "reprocess_behavior": "none",
     }
-    airflow.call("POST", "backfills", json=body)
+
+    def accepted() -> bool:
+        answer = airflow.request("POST", "backfills", json=body)
+        assert answer.status_code in (200, 503), answer.text  # 503: SQLite is locked, ask again
+        return answer.ok
+
+    wait_for(accepted, 60, "acceptance of the backfill")
 
     def backfilled() -> list[dict]:
         runs = airflow.call("GET", "dags/train_als/dagRuns?order_by=start_date")["dag_runs"]

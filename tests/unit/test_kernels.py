@@ -1,10 +1,15 @@
 """Rows of ALS, solved: in machine code, with NumPy, and by brute force in float64."""
 
+from datetime import date
+
 import numpy as np
+import pandas as pd
 import pytest
 
 from jobs.training import kernels
 from jobs.training.kernels import CHUNK, Rows, eigenbasis
+from jobs.training.window import window_start
+from tests.integration.board import board
 
 REG, ALPHA, COLUMNS = 6.0, 320.0, 9000
 LENGTHS = [0, 1, 2, 5, 15, 16, 17, 40, 0, 300, CHUNK - 1, CHUNK, CHUNK + 1, 5000, COLUMNS]
@@ -38,6 +43,43 @@ def test_rows_of_every_length_are_solved_exactly(rows, rank, solver):
     for i, length in enumerate(LENGTHS):
         expected = brute_force(rows, y, i) if length else np.zeros(rank)
         assert np.linalg.norm(found[i] - expected) <= 1e-4 * np.linalg.norm(expected)
+
+
+@pytest.fixture(params=["checkerboard", "30Music"])
+def plays(request):
+    """Plays as user, song: the board's, or those of the last ninety days of the real log."""
+    if request.param == "checkerboard":
+        return pd.DataFrame([(user, song) for user, song, _ in board()], columns=["user", "song"])
+    log = request.getfixturevalue("shared_data") / "30music/sessions_sample_10.parquet.snappy"
+    found = pd.read_parquet(log, columns=["user_id", "song_id", "ts"])
+    last = date(2015, 1, 5)
+    day = pd.to_datetime(found["ts"], unit="s").dt.date
+    found = found[(day >= window_start(last, 90)) & (day < last)]
+    return found.rename(columns={"user_id": "user", "song_id": "song"})[["user", "song"]]
+
+
+def grouped(pairs, side, other):
+    """Return the pairs (numbers of user and song, weight) as rows of one side; none has no row."""
+    pairs = pairs.sort_values([side, other])
+    ends = np.concatenate([[0], np.bincount(pairs[side]).cumsum()])
+    return Rows(ends, pairs[other].to_numpy(np.int32), pairs["weight"].to_numpy(np.float32))
+
+
+def test_a_real_iteration_solves_rows_of_every_length_exactly(plays):
+    """Songs against users against songs, at rank 128: one row of each length on both sides."""
+    pairs = plays.apply(lambda ids: pd.factorize(ids)[0]).value_counts().reset_index(name="plays")
+    pairs["weight"] = np.log1p(pairs["plays"])
+    pairs["weight"] /= pairs["weight"].mean()
+    y = np.random.default_rng(0).normal(size=(pairs["song"].max() + 1, 128))
+    y = (y / np.linalg.norm(y, axis=1, keepdims=True)).astype(np.float32)
+    for side, other in (("user", "song"), ("song", "user"), ("user", "song")):
+        rows = grouped(pairs, side, other)
+        z, values, basis = eigenbasis(y)
+        found = kernels.solve(rows, z, values, REG, ALPHA) @ basis.T
+        for i in np.unique(np.diff(rows.ends), return_index=True)[1]:
+            expected = brute_force(rows, y, i)
+            assert np.linalg.norm(found[i] - expected) <= 1e-4 * np.linalg.norm(expected)
+        y = found
 
 
 @pytest.mark.parametrize("solver", SOLVERS)
