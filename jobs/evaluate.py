@@ -159,7 +159,7 @@ def _answers(
         recipe = Recipe.of(side.manifest.params)
         key = (recipe, window.fingerprint(side.plays))
         if key not in done:
-            pairs = neighbour_pairs(side.plays)
+            pairs = neighbour_pairs(side.plays, recipe)
             known = songs if side is candidate else None
             done[key] = try_recipe(exam, side.plays, recipe, pairs, weight, known)
         found[name] = done[key]

@@ -14,7 +14,7 @@ from jobs.stores import lake
 from jobs.training import checks
 from jobs.training.als import Factors
 from jobs.training.lists import nightly_lists, own_plays
-from jobs.training.neighbours import song_neighbours
+from jobs.training.neighbours import session_vectors, song_neighbours
 from jobs.training.night import Night, Start, fit_night
 from jobs.training.recipe import Recipe
 from jobs.training.sessions import in_sessions
@@ -66,10 +66,13 @@ def write_lists(
     spark = plays.sparkSession
     paths = (names.user_factors_path(generation), names.item_factors_path(generation))
     users, items = (lake.read_part(spark, lake.url(settings, path)) for path in paths)
+    sessions = in_sessions(plays)
+    with timed(settings, "session vectors"):
+        vectors = session_vectors(sessions, Recipe.of(settings))
     parts = {
         "neighbours": (
             names.neighbours_path(generation),
-            song_neighbours(in_sessions(plays), settings.neighbours),
+            song_neighbours(sessions, vectors, settings.neighbours),
         ),
         "lists": (
             names.lists_path(generation),

@@ -102,7 +102,7 @@ def _measure(
         logs = lake.read_logs(spark, settings, start, as_of, version)
         train = window.plays_between(logs, start, split).cache()
         exam = set_exam(train, window.plays_between(logs, split, as_of), {}, split, as_of)
-        neighbours = neighbour_pairs(train)
+        neighbours = neighbour_pairs(train, Recipe.of(settings))
     if assessment.judged(exam) < settings.gate_min_listeners:
         raise TooLittleData(
             f"{assessment.judged(exam)} listeners in [{start}, {as_of}) can be judged, "

@@ -117,7 +117,7 @@ def nights(plays: DataFrame, days: list[date], settings: Settings) -> Iterator[N
     before: dict[str, Vectors] = {}
     for as_of in days:
         train, exam = night(plays, as_of, settings.window_days)
-        neighbours = neighbour_pairs(train)
+        neighbours = neighbour_pairs(train, Recipe.of(settings))
         for way, model in models(trainer, train, as_of, settings, before).items():
             taking = seated(exam, model.factors, neighbours)
             metrics = values(exam, answer(exam, taking, settings.session_user_weight))

@@ -18,6 +18,7 @@ from jobs.training.als import AlsParams, Factors
 from jobs.training.assessment import main_figures
 from jobs.training.contestant import answer
 from jobs.training.exam import Exam, set_exam
+from jobs.training.recipe import Recipe
 from jobs.training.trial import neighbour_pairs, seated
 from jobs.training.weights import weighted
 from jobs.training.window import plays_per_pair, window_start
@@ -56,7 +57,8 @@ def cases(
         counts = plays_per_pair(train, CUTS[-1], settings.half_life)
         pairs = weighted(counts, settings.weighting)
         params = replace(own, rank=128)
-        judge = judge_by(exam, neighbour_pairs(train), settings.session_user_weight)
+        neighbours = neighbour_pairs(train, Recipe.of(settings))
+        judge = judge_by(exam, neighbours, settings.session_user_weight)
         yield Case("30Music", pairs, params, own.iterations, judge)
     if (data / HETREC).is_file():
         pairs = weighted(hetrec(spark, data / HETREC), settings.weighting)

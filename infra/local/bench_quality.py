@@ -99,7 +99,7 @@ def music(
         test = plays.where(F.col("date").between(cut, end - timedelta(days=1)))
         exam = set_exam(train, test, {}, cut, end)
         weight = settings.session_user_weight
-        ours = try_recipe(exam, train, recipe, neighbour_pairs(train), weight)
+        ours = try_recipe(exam, train, recipe, neighbour_pairs(train, recipe), weight)
         answers = {"als": ours} | assessment.baseline_answers(exam, settings.window_days)
         reports[cut.isoformat()] = assessment.report(exam, answers, settings.seed)
         train.unpersist()

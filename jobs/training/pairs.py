@@ -132,7 +132,7 @@ def _numbered(
     """Return the ids of a column in order, and the place of each row's among them."""
     size = len(column) // parts + 1
     pieces = [column.slice(part * size, size).combine_chunks() for part in range(parts)]
-    encoded = pa.chunked_array(threads.map(pa.StringArray.dictionary_encode, pieces))
+    encoded = pa.chunked_array(threads.map(lambda piece: piece.dictionary_encode(), pieces))
     found = encoded.unify_dictionaries()
     ids = found.chunk(0).dictionary
     order = pc.sort_indices(ids).to_numpy()

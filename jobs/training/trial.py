@@ -9,7 +9,7 @@ from jobs.training.baselines import popularity
 from jobs.training.contestant import Answers, Contestant, answer, contestant, home_scorer
 from jobs.training.exam import Exam
 from jobs.training.metrics import Ints
-from jobs.training.neighbours import song_neighbours
+from jobs.training.neighbours import session_vectors, song_neighbours
 from jobs.training.night import fold_listeners
 from jobs.training.ranking import top_lists
 from jobs.training.recipe import Recipe, fit
@@ -55,8 +55,9 @@ def seated(exam: Exam, factors: Factors, neighbours: pd.DataFrame) -> Contestant
     return contestant(exam, collect_factors(users), collect_factors(factors.items), neighbours)
 
 
-def neighbour_pairs(plays: DataFrame) -> pd.DataFrame:
+def neighbour_pairs(plays: DataFrame, recipe: Recipe) -> pd.DataFrame:
     """Return id, neighbour and weight: the session neighbours of each song, a row per pair."""
-    found = song_neighbours(in_sessions(plays))
+    sessions = in_sessions(plays)
+    found = song_neighbours(sessions, session_vectors(sessions, recipe))
     pairs = found.select("id", F.explode("neighbours").alias("n"))
     return pairs.select("id", F.col("n.id").alias("neighbour"), "n.weight").toPandas()

@@ -169,7 +169,7 @@ def music(spark: SparkSession, shared_data: Path) -> tuple[Exam, DataFrame]:
 def test_als_finds_what_a_study_of_the_same_log_found(music: tuple[Exam, DataFrame]) -> None:
     exam, train = music
     recipe = Recipe(64, 1.5, 16.0, 8, "log", 42)
-    found = try_recipe(exam, train, recipe, neighbour_pairs(train), 0.7)
+    found = try_recipe(exam, train, recipe, neighbour_pairs(train, recipe), 0.7)
     baselines = assessment.baseline_answers(exam, 90)
     numbers = report(exam, {"als": found} | baselines, 1)
     print(*lines(numbers), sep="\n")

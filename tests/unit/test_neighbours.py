@@ -3,9 +3,12 @@
 import random
 from collections import defaultdict
 
+import numpy as np
 import pytest
 
-from jobs.training.neighbours import song_neighbours
+from jobs.training.exact import Limits
+from jobs.training.neighbours import session_vectors, song_neighbours
+from jobs.training.recipe import Recipe
 
 PLAY = "session string, place int, track_id string"
 
@@ -20,8 +23,11 @@ def in_places(spark, sessions):
     return spark.createDataFrame(plays, PLAY).repartition(3)
 
 
-def found(spark, sessions, top=100):
-    rows = song_neighbours(in_places(spark, sessions), top).collect()
+NO_VECTORS = [], np.zeros((0, 2), np.float32)
+
+
+def found(spark, sessions, top=100, vectors=NO_VECTORS):
+    rows = song_neighbours(in_places(spark, sessions), vectors, top).collect()
     lists = {row.id: [(n.id, n.weight) for n in row.neighbours] for row in rows}
     assert len(lists) == len(rows)
     return lists
@@ -95,3 +101,40 @@ def test_an_endless_session_costs_twenty_pairs_a_play(spark):
     assert set(row) == {f"s{5_000 + lag}" for lag in range(-20, 21) if lag}
     length = sum((w * 0.7**lag) ** 2 for lag in range(20) for w in (1, 0.5)) ** 0.5
     assert lists["s5000"][0] == ("s5001", pytest.approx(1 / length))
+
+
+def test_songs_at_a_small_angle_are_nearer(spark):
+    """z, once after x as y is, comes first for its angle; the opposite w loses nothing by its."""
+    vectors = {"x": (1, 0), "y": (0, 3), "z": (4, 3), "w": (-1, 0)}
+    sessions = {"a": ["x", "y"], "b": ["x", "z"], "c": ["x", "w"], "d": ["x", "unknown"]}
+    given = list(vectors), np.array(list(vectors.values()), np.float32)
+    share = pytest.approx(1 / 2)
+    assert found(spark, sessions, vectors=given)["x"] == [
+        ("z", pytest.approx(1 / 2 + 0.2 * 4 / 5)),
+        *((song, share) for song in ("unknown", "w", "y")),
+    ]
+    assert [song for song, _ in found(spark, sessions, 1, given)["x"]] == ["z"]
+
+
+def test_session_vectors_lie_together_where_sessions_share_songs(spark):
+    """Two tastes, in sessions of two songs: also those that never met are near in one taste."""
+    sessions = {
+        f"{taste}{a}{b}": [f"{taste}{a}", f"{taste}{b}"]
+        for taste in "pq"
+        for a, b in ((0, 1), (1, 2), (2, 3), (3, 0))
+    }
+    recipe = Recipe(4, 0.1, 40.0, 10, "log", 1)
+    ids, matrix = session_vectors(in_places(spark, sessions), recipe)
+    unit = dict(zip(ids, matrix / np.linalg.norm(matrix, axis=1, keepdims=True), strict=True))
+    assert sorted(unit) == [f"{taste}{n}" for taste in "pq" for n in range(4)]
+    assert unit["p0"] @ unit["p2"] > 0.5
+    assert abs(unit["p0"] @ unit["q2"]) < 0.1
+
+
+def test_too_many_sessions_leave_the_counts_alone(spark, capsys):
+    sessions = in_places(spark, {"a": ["x", "y"], "b": ["y", "z"]})
+    recipe = Recipe(4, 0.1, 40.0, 2, "log", 1, limits=Limits(driver_pairs=0, broadcast_mib=0))
+    vectors = session_vectors(sessions, recipe)
+    assert vectors[0] == []
+    assert "NOCTURNE_EXACT_BROADCAST_MIB" in capsys.readouterr().out
+    assert song_neighbours(sessions, vectors).count() == 3
