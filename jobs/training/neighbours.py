@@ -11,6 +11,7 @@ from pyspark.sql import functions as F
 from jobs.training import exact
 from jobs.training.als import Vectors, collect_factors
 from jobs.training.contestant import unit
+from jobs.training.pairs import as_table
 from jobs.training.recipe import Recipe
 from jobs.training.weights import weighted
 
@@ -92,7 +93,7 @@ def _with_cosine(pairs: DataFrame, vectors: Vectors) -> DataFrame:
     schema = pa.schema([("x", pa.string()), ("y", pa.string()), ("weight", pa.float32())])
 
     def add(batches: Iterator[pa.RecordBatch]) -> Iterator[pa.RecordBatch]:
-        table = pa.Table.from_batches(batches, schema)
+        table = as_table(batches, schema)
         known, units = shared.value
         # A song that has no vector is at no angle to any: zeros, which stand last.
         units = np.concatenate([units, np.zeros((1, units.shape[1]), np.float32)])

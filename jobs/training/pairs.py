@@ -85,6 +85,12 @@ def _typed(weights: DataFrame) -> DataFrame:
     return weights.select(*KEYS, F.col("weight").cast("float").alias("weight"))
 
 
+def as_table(batches: Iterable[pa.RecordBatch], schema: pa.Schema) -> pa.Table:
+    """Return what Spark hands over as one table, also where a column of it can have no nulls."""
+    typed = [pa.RecordBatch.from_arrays(batch.columns, schema=schema) for batch in batches]
+    return pa.Table.from_batches(typed, schema)
+
+
 class InDriver:
     """Pairs in this process, whose cores solve a block each."""
 
@@ -154,7 +160,7 @@ def count_ids(weights: DataFrame) -> tuple[Counted, Counted]:
     """Count the pairs of each user and of each song, in one pass."""
 
     def count(batches: Iterator[pa.RecordBatch]) -> Iterator[pa.RecordBatch]:
-        table = pa.Table.from_batches(batches, PAIR)
+        table = as_table(batches, PAIR)
         for side, name in enumerate(KEYS):
             found = table.group_by(name).aggregate([([], "count_all")])
             sides = pa.repeat(pa.scalar(side, pa.int32()), found.num_rows)
@@ -230,7 +236,7 @@ def _blocks(
     names = [field.split()[0] for field in PACKED.split(", ")]
 
     def pack(batches: Iterator[pa.RecordBatch]) -> Iterator[pa.RecordBatch]:
-        table = pa.Table.from_batches(batches, PAIR)
+        table = as_table(batches, PAIR)
         (user_ids, user_ranks), (item_ids, item_ranks) = known.value
         users = user_ranks[pc.index_in(table["user_id"], user_ids).to_numpy()]
         items = item_ranks[pc.index_in(table["track_id"], item_ids).to_numpy()]

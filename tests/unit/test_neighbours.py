@@ -5,6 +5,7 @@ from collections import defaultdict
 
 import numpy as np
 import pytest
+from pyspark.sql import functions as F
 
 from jobs.training.exact import Limits
 from jobs.training.neighbours import session_vectors, song_neighbours
@@ -116,15 +117,18 @@ def test_songs_at_a_small_angle_are_nearer(spark):
     assert [song for song, _ in found(spark, sessions, 1, given)["x"]] == ["z"]
 
 
-def test_session_vectors_lie_together_where_sessions_share_songs(spark):
+@pytest.mark.parametrize("limits", [Limits(), Limits(driver_pairs=0)], ids=["driver", "executors"])
+def test_session_vectors_lie_together_where_sessions_share_songs(spark, limits):
     """Two tastes, in sessions of two songs: also those that never met are near in one taste."""
     sessions = {
         f"{taste}{a}{b}": [f"{taste}{a}", f"{taste}{b}"]
         for taste in "pq"
         for a, b in ((0, 1), (1, 2), (2, 3), (3, 0))
     }
-    recipe = Recipe(4, 0.1, 40.0, 10, "log", 1)
-    ids, matrix = session_vectors(in_places(spark, sessions), recipe)
+    recipe = Recipe(4, 0.1, 40.0, 10, "log", 1, limits=limits)
+    # As `in_sessions` has it: a session is never null, which Arrow hands on.
+    plays = in_places(spark, sessions).withColumn("session", F.concat_ws(" ", "session"))
+    ids, matrix = session_vectors(plays, recipe)
     unit = dict(zip(ids, matrix / np.linalg.norm(matrix, axis=1, keepdims=True), strict=True))
     assert sorted(unit) == [f"{taste}{n}" for taste in "pq" for n in range(4)]
     assert unit["p0"] @ unit["p2"] > 0.5
