@@ -286,7 +286,7 @@ def test_a_backfill_of_two_days_trains_two_generations_in_order(
         assert "failed" not in [run["state"] for run in runs]
         return runs if [r["state"] for r in runs] == ["success"] * DAYS else []
 
-    runs = wait_for(backfilled, 600, "backfill")
+    runs = wait_for(backfilled, 900, "backfill")
     wanted = [(first + timedelta(days=i)).date().isoformat() for i in range(DAYS)]
     trained = [events(airflow, run["dag_run_id"])[0]["extra"]["generation"] for run in runs]
     found = [generations.find(generation) for generation in trained]
