@@ -15,7 +15,7 @@ from plugins.operators import DEFAULT_ARGS, DailyReport, nightly
 with DAG(
     dag_id="daily_report",
     description="One page a day of how everything is",
-    schedule=nightly("0 6 * * *"),
+    schedule=nightly(6),
     catchup=False,
     max_active_runs=1,
     default_args=DEFAULT_ARGS,

@@ -17,7 +17,7 @@ from plugins.operators import DEFAULT_ARGS, nightly, python_job, spark_job
 with DAG(
     dag_id="etl_master_data",
     description="Songs and users from landing/ into the master lists and MongoDB",
-    schedule=nightly("0 1 * * *"),
+    schedule=nightly(1),
     catchup=False,
     max_active_runs=1,
     default_args=DEFAULT_ARGS,

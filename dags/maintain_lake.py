@@ -18,7 +18,7 @@ HOLD_SECONDS = 3 * 3600
 with DAG(
     dag_id="maintain_lake",
     description="Erasure, duplicates, compaction, vacuum, play counts, proof of the offsets",
-    schedule=nightly("30 0 * * *"),
+    schedule=nightly(0, 30),
     catchup=False,
     max_active_runs=1,
     default_args=DEFAULT_ARGS,

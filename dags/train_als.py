@@ -52,7 +52,7 @@ def announce(generation: str, *, outlet_events) -> str:
 with DAG(
     dag_id="train_als",
     description="ALS on the last 90 days of plays -> measured -> a generation that may be served",
-    schedule=nightly("0 2 * * *"),
+    schedule=nightly(2),
     catchup=False,
     max_active_runs=1,
     default_args=DEFAULT_ARGS,

@@ -33,12 +33,13 @@ DEFAULT_ARGS: dict[str, Any] = {
 """Every job can be repeated, so a task that failed is tried again, and told of at last."""
 
 
-def nightly(cron: str) -> CronTriggerTimetable:
-    """Return the schedule of a nightly DAG (UTC); a new installation waits for its first night.
+def nightly(hour: int, minute: int = 0) -> CronTriggerTimetable:
+    """Return the schedule of a DAG that runs so long after the night has begun.
 
-    A plain cron string, and False as well, would run the last night at once when it is less
-    than a tenth of a day ago.
+    A new installation waits for its first night. A plain cron string, and False as well, would
+    run the last night at once when it is less than a tenth of a day ago.
     """
+    cron = f"{minute} {(load_settings().night_begins + hour) % 24} * * *"
     return CronTriggerTimetable(cron, timezone="UTC", run_immediately=timedelta(0))
 
 

@@ -147,6 +147,12 @@ class Settings(BaseSettings):
         description="Server that mails each alert, smtp://user:password@host:587?from=a@b&to=c@d; "
         "empty: none.",
     )
+    night_begins: int = Field(
+        0,
+        ge=0,
+        le=23,
+        description="Hour (UTC) at which the night begins; all that runs nightly counts from it.",
+    )
     night_hours: float = Field(
         6, gt=0, description="A nightly run that is not done after so many hours raises an alert."
     )
