@@ -67,10 +67,19 @@ demo: setup ## Run the whole path; LOG=.. FORMAT=.. AS_OF=.. [CATALOGUE=..] [OPT
 		$(if $(CATALOGUE),--catalogue "$(CATALOGUE)") $(if $(AS_OF),--as-of "$(AS_OF)") \
 		$(if $(OPTIONS),--options="$(OPTIONS)")
 
+# The unit tests take what the stack leaves of the processors, which is a third.
+define ALL_TESTS
+said=$$(mktemp); trap 'kill $$unit 2>/dev/null; rm -f $$said' EXIT; \
+echo "test: the unit tests run beside the others, and are shown after them"; \
+nice -n 10 $(RUN) -m pytest -p no:cacheprovider tests/unit >$$said 2>&1 & unit=$$!; \
+$(RUN) -m pytest tests/browser tests/integration; stack=$$?; \
+wait $$unit; beside=$$?; cat $$said; exit $$((stack | beside))
+endef
+
 test: ## Run the static checks and every test, on a stack of their own
 	@env -u PYTHONDONTWRITEBYTECODE $(PYTHON) infra/local/install.py --checks --browser --metrics
 	@$(MAKE) --no-print-directory check
-	@$(RUN) -m pytest $(TESTS)
+	@$(if $(TESTS),$(RUN) -m pytest $(TESTS),$(ALL_TESTS))
 
 faults: setup ## Break the ingestion in fourteen ways, on a stack of its own; ONLY=1,6 for some
 	@$(RUN) -m tests.faults $(if $(ONLY),--only $(ONLY))

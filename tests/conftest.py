@@ -10,7 +10,7 @@ import sys
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import closing
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from pathlib import Path
 
@@ -24,6 +24,7 @@ from jobs.stores.documents import Document, database
 from jobs.stores.generations import Generations
 from jobs.stores.objects import Objects
 from tests.ears import Webhook
+from tests.integration.java import Java
 from tests.integration.stack import SETTINGS, Stack, free_ports, make, stack_of
 
 SHARED_DATA = Path(__file__).parents[2] / "shared" / "data"
@@ -83,7 +84,9 @@ def stack(webhook: Webhook) -> Iterator[Stack]:
         make("down", local)
         shutil.rmtree(STATE, ignore_errors=True)
         make("up", local)
-        yield stack_of(local)
+        found = stack_of(local)
+        with closing(Java(found.env, STATE / "logs/tests-java.log")) as java:
+            yield replace(found, java=java)
         make("down", local)
 
 

@@ -5,7 +5,7 @@ import os
 import socket
 import subprocess
 import sys
-from contextlib import closing
+from contextlib import closing, nullcontext
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
@@ -19,6 +19,7 @@ from jobs.contract.settings import PREFIX, Settings
 from jobs.contract.tokens import listener_token
 from jobs.stores.alerts import Alerts
 from jobs.stores.objects import Objects
+from tests.integration.java import Java
 
 SETTINGS = {
     "NOCTURNE_STREAM_TRIGGER_SECONDS": "1",
@@ -37,6 +38,7 @@ SETTINGS = {
     "SPARK_SUBMIT_OPTS": "-XX:TieredStopAtLevel=1",
 }
 """What tests cannot wait for in its default."""
+SPARK_MASTER = "NOCTURNE_SPARK_MASTER"
 MODULES = {"metrics": ("infra.local.metrics",)}
 """Targets that are no command of the stack."""
 
@@ -48,6 +50,7 @@ class Stack:
     env: dict[str, str]
     local: Local
     settings: Settings
+    java: Java | None = None
 
     @property
     def app_url(self) -> str:
@@ -63,17 +66,22 @@ class Stack:
     def run(
         self, command: list[str], timeout: float = 400, **env: str
     ) -> subprocess.CompletedProcess[str]:
-        """Run a command in the stack's environment; keep its output, do not raise."""
+        """Run a command in the stack's environment; keep its output, do not raise.
+
+        On another master than the stack's, its Spark is in a JVM of its own.
+        """
         if command[0] == "python":
             command = [sys.executable, *command[1:]]
-        return subprocess.run(
-            command,
-            cwd=ROOT,
-            env=self.env | env,
-            capture_output=True,
-            text=True,
-            timeout=timeout,
-        )
+        lent = self.java.lent() if self.java and SPARK_MASTER not in env else nullcontext({})
+        with lent as java:
+            return subprocess.run(
+                command,
+                cwd=ROOT,
+                env=self.env | java | env,
+                capture_output=True,
+                text=True,
+                timeout=timeout,
+            )
 
     def headers(self, user_id: str) -> dict[str, str]:
         """Return the headers of a request by this listener."""
