@@ -8,7 +8,7 @@ from email.message import EmailMessage
 from urllib.parse import parse_qs, unquote, urlsplit
 
 import urllib3
-from pymongo import ReturnDocument
+from pymongo.errors import DuplicateKeyError
 from urllib3.exceptions import HTTPError
 
 from jobs.contract.names import ALERTS, runbook
@@ -32,18 +32,21 @@ class Alerts:
         """Open the alert, or renew it; webhook and mail tell of it only when it opens."""
         now = time.time()
         news = {"said": said, "last_at": now, "runbook": runbook, "open": True}
-        before = self._alerts.find_one_and_update(
-            {"_id": name},
-            {"$set": news, "$inc": {"count": 1}, "$setOnInsert": {"raised_at": now}},
-            upsert=True,
-            return_document=ReturnDocument.BEFORE,
-        )
+        once_more = {"$inc": {"count": 1}}
         print(f"ALERT {name}: {said}; see {runbook}", flush=True)
-        if before is None or not before["open"]:
-            self._alerts.update_one({"_id": name}, {"$set": {"raised_at": now}})
-            news = {"alert": name, "said": said, "runbook": runbook, "at": now}
-            self._call(news)
-            self._write(news)
+        try:
+            # Of several who raise it at once, one finds it closed.
+            self._alerts.update_one(
+                {"_id": name, "open": {"$ne": True}},
+                {"$set": news | {"raised_at": now}} | once_more,
+                upsert=True,
+            )
+        except DuplicateKeyError:
+            self._alerts.update_one({"_id": name}, {"$set": news} | once_more)
+        else:
+            told = {"alert": name, "said": said, "runbook": runbook, "at": now}
+            self._call(told)
+            self._write(told)
 
     def clear(self, name: str) -> None:
         """Close the alert, if it is open; it stays on record."""
