@@ -15,7 +15,7 @@ from jobs.training.als import AlsParams, collect_factors
 from jobs.training.exact import Limits
 
 PAIRS = 10_000
-PARAMS = AlsParams(rank=8, reg=0.1, alpha=5, iterations=6, seed=1)
+PARAMS = AlsParams(rank=8, reg=0.1, alpha=5, iterations=4, seed=1)
 
 
 def by_song(factors):

@@ -1,8 +1,8 @@
 """Train on executors, on a master, and keep the factors: a program, for it has its own Spark.
 
-`python trained_on.py <master> <file> [what]` lets a task of the second iteration kill `what`, after
-it has solved its rows: its own process (`worker`) or the `executor` that it belongs to. The file
-`<file>.killed` is there afterwards.
+`python trained_on.py <master> <file> [what...]` lets a task of each iteration but the first kill
+one `what`, after it has solved its rows: its own process (`worker`) or the `executor` that it
+belongs to. The file `<file>.<what>` is there afterwards.
 """
 
 import os
@@ -17,18 +17,18 @@ from pyspark.sql import SparkSession
 from jobs.training import exact, pairs
 from jobs.training.als import AlsParams, collect_factors
 
-PARAMS = AlsParams(rank=16, reg=1.0, alpha=20.0, iterations=2, seed=1)
+PARAMS = AlsParams(rank=16, reg=1.0, alpha=20.0, iterations=3, seed=1)
 USERS, SONGS, PAIRS = 1500, 800, 40_000
 
 
-def dying(solve: Callable, armed: Path, what: str) -> Callable:
-    """Return `solve` that kills once, when the file `armed` is there."""
-    killed = armed.with_suffix(".killed")
+def dying(solve: Callable, armed: Path) -> Callable:
+    """Return `solve` that kills once what the file `armed` names, when it is there."""
 
     def solve_and_die(*args):
         solved = solve(*args)
         try:
-            armed.rename(killed)  # of two tasks only one can
+            what = armed.read_text()
+            armed.rename(armed.with_suffix(f".{what}"))  # of two tasks only one can
         except FileNotFoundError:
             return solved
         me = psutil.Process()
@@ -40,7 +40,7 @@ def dying(solve: Callable, armed: Path, what: str) -> Callable:
     return solve_and_die
 
 
-def main(master: str, target: str, what: str = "") -> None:
+def main(master: str, target: str, *lost: str) -> None:
     """Train, and write ids and vectors of both sides."""
     spark = (
         SparkSession.builder.master(master)
@@ -55,12 +55,15 @@ def main(master: str, target: str, what: str = "") -> None:
     rows = [(f"u{c // SONGS:04}", f"s{c % SONGS:04}", float(1 + c % 7)) for c in cells.tolist()]
     weights = spark.createDataFrame(rows, "user_id string, track_id string, weight double")
     armed = Path(target).with_suffix(".armed")
-    if what:
-        pairs.solve = dying(pairs.solve, armed, what)
+    left = list(lost)
+    if left:
+        pairs.solve = dying(pairs.solve, armed)
 
     def go_on(lap: exact.Lap) -> bool:
-        if what and lap.iteration == 1:
-            armed.touch()
+        if left:
+            half = armed.with_suffix(".half")
+            half.write_text(left.pop(0))
+            half.rename(armed)
         return True
 
     factors = exact.train(weights, PARAMS, exact.Limits(driver_pairs=0), go_on=go_on)
