@@ -34,6 +34,8 @@ LAST = ("test_secrets.py", "test_real_log.py", "test_stack_end.py")
 end of the stack ends everything."""
 WORLD = ("--days", "30", "--listeners", "150", "--songs", "300")
 CLIP_SECONDS = "3"
+FEW_COMPILERS = "-XX:TieredStopAtLevel=1 -XX:ReservedCodeCacheSize=240m"
+"""The optimising compiler costs more than tests of few rows get from it."""
 
 
 @pytest.fixture(scope="session")
@@ -47,6 +49,7 @@ def spark() -> Iterator[SparkSession]:
         .config("spark.sql.shuffle.partitions", "2")
         .config("spark.sql.session.timeZone", "UTC")
         .config("spark.driver.host", "127.0.0.1")
+        .config("spark.driver.extraJavaOptions", FEW_COMPILERS)
         .getOrCreate()
     )
     yield session

@@ -10,12 +10,9 @@ NOTICED_SECONDS = 60
 PROGRESS_SECONDS = 120
 
 
-def unwell(rig: Rig, with_lag: bool = True) -> str:
+def unwell(rig: Rig) -> str:
     """Fault 9: a frozen driver, a dead one that nobody restarts, a lag that grows."""
-    said = [frozen(rig), dead(rig)]
-    if with_lag:
-        said.append(lagging(rig))
-    return "; ".join(said)
+    return "; ".join(fault(rig) for fault in (frozen, dead, lagging))
 
 
 def frozen(rig: Rig) -> str:
