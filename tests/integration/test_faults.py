@@ -28,12 +28,13 @@ def test_the_stream_outlives_the_store_of_the_counts(rig):
     assert "0 lost, 0 doubled" in stores.store_away(rig, "mongo", seconds=20, events=1_000)
 
 
-def test_a_driver_that_is_frozen_is_noticed_told_and_healed(rig, webhook):
+def test_a_driver_that_is_frozen_or_dead_is_noticed_told_and_healed(rig, webhook):
     rig.stack.end_alerts()
     webhook.told.clear()
-    assert "noticed" in watching.frozen(rig)
-    (news,) = webhook.of("stream_frozen")
-    assert news["runbook"] == "infra/runbooks/stream_supervisor.md"
+    for fault, alert in ((watching.frozen, "stream_frozen"), (watching.dead, "stream_dead")):
+        assert "noticed" in fault(rig)
+        (news,) = webhook.of(alert)
+        assert news["runbook"] == "infra/runbooks/stream_supervisor.md"
 
 
 def test_the_lake_has_every_offset_once(rig):
